@@ -7,10 +7,10 @@ export const version = `gmc ${JSON.parse(readFileSync(new URL("../../package.jso
 
 let written = 0;
 
-/** `set`: hyperparameters by name. */
-export async function compiledModel(file, set = {}) {
+/** `set`: hyperparameters by name; `edited`: what becomes of the text before. */
+export async function compiledModel(file, set = {}, edited = (text) => text) {
   const source = new URL(`../models/${file}`, import.meta.url);
-  const compiled = compile({ path: fileURLToPath(source), text: readFileSync(source, "utf8") }, { set });
+  const compiled = compile({ path: fileURLToPath(source), text: edited(readFileSync(source, "utf8")) }, { set });
   if (compiled.derived === undefined) throw new Error(JSON.stringify(compiled.diagnostics));
   // inside the package, where generated code finds gmc/runtime; a name for each, since a module is loaded once by its name
   written += 1;

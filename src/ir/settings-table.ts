@@ -267,7 +267,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "ring_modes",
-    doc: "how many of `modes` (8) modes on a circle of `radius` (2.83) samples cover, and the share of samples within three `scale`s (0.35) of one: of `rows` samples (2500)",
+    doc: "how many of `modes` (8) modes on a circle of `radius` (2.83) samples cover, and the share of samples within three `scale`s (0.35) of one: of `rows` samples (2500); a covered mode holds a fifth of its even share, and half of the samples nearest to it",
     densities: [{ name: "p", required: true }],
     options: [arg("modes", "integer"), arg("radius"), arg("scale"), arg("rows", "integer")],
     ofSamples: true,
@@ -276,7 +276,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "grid_modes",
-    doc: "how many of `side` x `side` (5) modes on a grid around 0, `spacing` (2) apart, samples cover, and the share of samples within three `scale`s (0.05) of one: of `rows` samples (2500)",
+    doc: "how many of `side` x `side` (5) modes on a grid around 0, `spacing` (2) apart, samples cover, and the share of samples within three `scale`s (0.05) of one: of `rows` samples (2500); a covered mode is as of `ring_modes`",
     densities: [{ name: "p", required: true }],
     options: [arg("side", "integer"), arg("spacing"), arg("scale"), arg("rows", "integer")],
     ofSamples: true,

@@ -4,6 +4,7 @@ import { referenceEngine, type ModelDefinition } from "gmc/runtime";
 import { collectStrip, STRIP_COLUMNS, type Strip } from "../../src/cli/run/strip.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
+import { decodeSafetensors, encodeSafetensors } from "../../src/runtime/data/safetensors.js";
 import { handRbm } from "../support/hand-rbm.js";
 import { loadModel } from "../support/model.js";
 
@@ -79,6 +80,41 @@ it("goes on with what was saved, up to the step at which a run goes on", async (
 it("begins anew where what was saved is damaged", async () => {
   const bytes = (await stripOf(generator, [1, 2])).encode().slice(0, 40);
   expect((await stripOf(generator, [3], undefined, { bytes, step: 2 })).rows().map((r) => r.step)).toEqual([3]);
+});
+
+it("begins anew where what was saved is of another model, or lacks a row of the picture", async () => {
+  const text = (width: number, name: string): ModelDefinition =>
+    loadModel(`
+model M {
+  data ${name} : real[${width}]
+  latent z : real[2]
+  net G(z) = z |> dense(${width})
+  net critic(${name}) = ${name} |> dense(1) |> tanh |> sum
+  density p(${name}, z) { z ~ Normal(0, 1)   ${name} = G(z) }
+  train { maximize WGAN(p, critic) over critic   minimize WGAN(p, critic) over G   batch = 2 }
+}`).model;
+  for (const other of [text(4, "x"), text(3, "y")]) {
+    const bytes = (await stripOf(other, [1, 2])).encode();
+    expect((await stripOf(generator, [3, 4], undefined, { bytes, step: 2 })).rows().map((r) => r.step)).toEqual([3, 4]);
+  }
+  const { tensors, metadata } = decodeSafetensors({ path: "strip", bytes: (await stripOf(generator, [1, 2])).encode() });
+  const files = {
+    "half a row": encodeSafetensors(
+      Object.fromEntries(
+        Object.entries(tensors).map(([k, t]) => [k, k.startsWith("2:") ? { ...t, shape: [5, 3], data: t.data.slice(0, 15) } : t]),
+      ),
+      metadata,
+    ),
+    "a variable less": encodeSafetensors(Object.fromEntries(Object.entries(tensors).filter(([k]) => k !== "2:value:x")), metadata),
+    "no count": encodeSafetensors(tensors, { epoch: "2", every: "none" }),
+  };
+  for (const [name, bytes] of Object.entries(files)) {
+    const steps = (await stripOf(generator, [3, 4], undefined, { bytes, step: 2 })).rows().map((r) => r.step);
+    expect(steps.slice(-2), name).toEqual([3, 4]);
+    expect(steps.slice(0, -2), name).toEqual(
+      name === "a variable less" && !Object.keys(tensors).some((k) => k.startsWith("2:value:z")) ? [1] : [],
+    );
+  }
 });
 
 it("is empty where a sample takes many sweeps", async () => {

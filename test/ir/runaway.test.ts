@@ -193,6 +193,73 @@ describe("a critic that is moved the same way on data and on samples", () => {
     ["least squares with labels -1 and 1", "minimize E[x ~ data]((C(x) - 1)^2) + E[xf ~ p(x)]((C(xf) + 1)^2) over C  minimize E[xf ~ p(x)](C(xf)^2) over G", []], // prettier-ignore
   ];
   it.each(cases)("%s", (_name, train, codes) => expect(codesOf(game(train))).toEqual(codes));
+
+  const heads = "x |> dense(H) |> tanh |> dense(3)";
+  const bothWays = (f: (of: string) => string, g = f): string =>
+    `maximize E[x ~ data](${f("C(x)")}) + E[xf ~ p(x)](${g("C(xf)")}) over C  maximize E[xf ~ p(x)](${f("C(xf)")}) over G`;
+  it.each<readonly [string, string, readonly string[]]>([
+    ["means of one loss", bothWays((c) => `mean(log(sigmoid(${c})))`), ["GM3761"]],
+    ["sums of squares about one label", bothWays((c) => `sum(-(${c} - 1)^2)`), ["GM3761"]],
+    ["one head", bothWays((c) => `log(sigmoid(${c}[2]))`), ["GM3761"]],
+    ["a head for data, another for samples", bothWays((c) => `log(sigmoid(${c}[1]))`, (c) => `log(sigmoid(${c}[2]))`), []], // prettier-ignore
+    ["a class for data, another for samples", bothWays((c) => `log(softmax(${c})[1])`, (c) => `log(softmax(${c})[2])`), []], // prettier-ignore
+    ["opposite losses", bothWays((c) => `mean(log(sigmoid(${c})))`, (c) => `mean(log(1 - sigmoid(${c})))`), []], // prettier-ignore
+  ])("of several heads: %s", (_name, train, codes) => expect(codesOf(game(train, heads))).toEqual(codes));
+
+  it("the way out compiles and is one", () => {
+    const told = [
+      ...["log(sigmoid(C))", "-(C - 1)^2", "-relu(1 - C)", "-(0.25 * C^2 + C)", "-norm(C)", "-C^2"].map(
+        (loss) => [loss, undefined] as const,
+      ),
+      ...["mean(log(sigmoid(C)))", "sum(-(C - 1)^2)", "log(sigmoid(C[2]))", "-norm(C)"].map((loss) => [loss, heads] as const),
+    ];
+    for (const [loss, critic] of told) {
+      const of = (name: string): string => loss.replace("C", `C(${name})`).replace(/ C\)/u, ` C(${name}))`);
+      const written = (samples: string): string =>
+        game(`maximize E[x ~ data](${of("x")}) + E[xf ~ p(x)](${samples}) over C  minimize E[xf ~ p(x)](${of("xf")}) over G`, critic);
+      const [first] = found(written(of("xf"))).filter((d) => d.code === "GM3761");
+      const [, shown, taken] = /and `([^`]*)` ask .* `([^`]*)`$/u.exec(first?.help[0] ?? "") ?? [];
+      expect(taken, loss).toBeDefined();
+      expect(of("xf"), loss).toContain(shown!);
+      const mended = found(written(of("xf").replace(shown!, taken!)));
+      expect(
+        mended.filter((d) => d.code === "GM3761" || d.severity === "error"),
+        `${loss}: ${taken!}`,
+      ).toEqual([]);
+    }
+  });
+});
+
+describe("critics that share a net", () => {
+  const trunk = "net T(x) = x |> dense(H) |> tanh\n  net B(x) = T(x) |> dense(1) |> sum";
+  const loss = (direction: string, c = "C(T(x))", f = "C(T(xf))"): string =>
+    `${direction} E[x ~ data](log(sigmoid(${c}))) + E[xf ~ p(x)](log(1 - sigmoid(${f})))`;
+  it("what a critic reads of data and of samples alike is nothing that is made", () => {
+    const text = (direction: string, other: string): string =>
+      game(`${loss(direction)} over C, T  ${loss(other)} over G`, "x |> dense(1) |> sum", "net T(x) = x |> dense(H) |> tanh");
+    expect(codesOf(text("minimize", "maximize"))).toEqual(["GM3759"]);
+    expect(codesOf(text("maximize", "minimize"))).toEqual([]);
+  });
+  it.each([
+    ["within it", "T(x) |> dense(1) |> sum", "C(x)", "C(xf)"],
+    ["before it", "x |> dense(1) |> sum", "C(T(x))", "C(T(xf))"],
+  ])("clipping that is proposed holds all of them: %s", (_name, critic, c, f) => {
+    const distance = `E[x ~ data, xf ~ p(x)](abs(${c} - ${f}))`;
+    const text = (clips: string): string =>
+      game(`maximize ${distance} over C, T  minimize ${distance} over G  ${clips} `, critic, "net T(x) = x |> dense(H) |> tanh");
+    const [first] = found(text("")).filter((d) => d.code === "GM3759");
+    const clips = [...(first?.help[0] ?? "").matchAll(/`(constrain [^`]*)`/gu)].map(([, clip]) => clip!);
+    expect(clips.map((clip) => clip.split(" ")[1]).sort()).toEqual(["C.weights", "T.weights"]);
+    expect(codesOf(text(clips.join("  ")))).toEqual([]);
+    for (const clip of clips) expect(codesOf(text(clip))).toEqual(["GM3759"]);
+  });
+  it("two critics of one statement, and of statements of their own", () => {
+    const own = "T(x) |> dense(1) |> sum";
+    expect(codesOf(game("minimize GAN(p, C) + GAN(p, B) over C, B, T  maximize GAN(p, C) + GAN(p, B) over G", own, trunk))).toEqual([
+      "GM3759",
+    ]);
+    expect(codesOf(game("maximize GAN(p, C) + GAN(p, B) over C, B, T  minimize GAN(p, C) + GAN(p, B) over G", own, trunk))).toEqual([]);
+  });
 });
 
 describe("ways out of a game in which both pull one way", () => {

@@ -372,6 +372,20 @@ describe("samples against data", () => {
     });
     expect(gmc.countModes(at(grid), grid, 0.1)).toEqual({ covered: 9, quality: 1 });
     expect(gmc.countModes(at(grid.slice(0, 4)), grid, 0.1)).toEqual({ covered: 4, quality: 1 });
+    // one broad bump over the ring has samples in every mode
+    for (const spread of [2.2, 3, 5]) {
+      const wide = normals(random(7), 5000).data.map((v) => spread * v);
+      const found = gmc.countModes({ width: 2, data: wide }, gmc.ringCentres(8, 2.83), 0.35);
+      expect(found.covered).toBe(0);
+      expect(found.quality).toBeGreaterThan(0.05);
+      expect(found.quality).toBeLessThan(0.5);
+    }
+    // the ring itself: P(|e| <= 3) = 1 - exp(-9/2) of two dimensions
+    const noise = normals(random(8), 5000).data;
+    const own = noise.map((v, i) => gmc.ringCentres(8, 2.83)[(i >> 1) % 8]![i % 2]! + 0.35 * v);
+    const rings = gmc.countModes({ width: 2, data: own }, gmc.ringCentres(8, 2.83), 0.35);
+    expect(rings.covered).toBe(8);
+    expect(rings.quality).toBeCloseTo(1 - Math.exp(-4.5), 2);
     // 0.31 away is more than three scales
     expect(gmc.countModes(at([...grid.slice(0, 3), [0, 0.31]]), grid, 0.1)).toEqual({ covered: 3, quality: 0.75 });
   });

@@ -78,7 +78,7 @@ export function collectStrip(
   seed: number,
   saved?: { readonly bytes: Uint8Array; readonly step: number },
 ): Strip {
-  let { rows, epoch, every } = soundState(saved);
+  let { rows, epoch, every } = soundState(model, saved);
   let on = canDraw(model);
   return {
     add: async (step) => {
@@ -102,15 +102,33 @@ export function collectStrip(
   };
 }
 
-function soundState(saved: { readonly bytes: Uint8Array; readonly step: number } | undefined): StripState {
+function soundState(model: Opened["model"], saved: { readonly bytes: Uint8Array; readonly step: number } | undefined): StripState {
   const none = { rows: [], epoch: 0, every: 1 };
   if (saved === undefined) return none;
   try {
-    return decodeStrip(saved.bytes, saved.step);
+    const state = decodeStrip(saved.bytes, saved.step);
+    const counts = Number.isInteger(state.epoch) && state.epoch >= 0 && Number.isInteger(state.every) && state.every >= 1;
+    return counts && state.rows.every((row) => isOf(model, row)) && areAlike(state.rows) ? state : none;
   } catch (error) {
     if (error instanceof GmcError) return none;
     throw error;
   }
+}
+
+/** Has it as many samples as a row of the picture, of the model's shapes? A file of another model, or of another version, may have none or others. */
+function isOf({ streams, latents }: Opened["model"], { samples: { values, means } }: StripRow): boolean {
+  const variables = Object.assign({}, latents, ...streams) as typeof latents;
+  return [...Object.entries(values), ...Object.entries(means)].every(([name, { shape, data }]) => {
+    const expected = Object.hasOwn(variables, name) ? [STRIP_COLUMNS, ...variables[name]!.shape] : undefined;
+    return expected !== undefined && expected.join() === shape.join() && data.length === expected.reduce((a, b) => a * b, 1);
+  });
+}
+
+/** A row that lacks a variable would be missing from its picture alone. */
+function areAlike(rows: readonly StripRow[]): boolean {
+  const names = ({ samples: { values, means } }: StripRow): string =>
+    JSON.stringify([Object.keys(values).sort(), Object.keys(means).sort()]);
+  return new Set(rows.map(names)).size <= 1;
 }
 
 /** A density that draws all at once, given data or nothing. */

@@ -61,6 +61,15 @@ function surrogateNotes(model: ModelDefinition): readonly string[] {
   );
 }
 
+/** A picture's rows are no reason to stop a training: of a file that is not there, or cannot be read, there are none. */
+function savedStrip(path: string, step: number): { readonly bytes: Uint8Array; readonly step: number } | undefined {
+  try {
+    return existsSync(path) ? { bytes: readBytes(path), step } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export async function runTraining(run: TrainingRun): Promise<number> {
   const { opened, settings, folder } = run;
   const { model, dataset, session, picked } = opened;
@@ -76,11 +85,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   const interrupt = onInterrupt("saving");
   const began = performance.now();
   const kept = folder.file(STRIP_FILE);
-  const strip = collectStrip(
-    opened,
-    settings.seed,
-    run.resume && existsSync(kept) ? { bytes: readBytes(kept), step: run.resume.total } : undefined,
-  );
+  const strip = collectStrip(opened, settings.seed, run.resume && savedStrip(kept, run.resume.total));
   let empty = false;
   const stoppings: StoppingReport[] = [];
   try {

@@ -157,6 +157,12 @@ export function commonRows(dataset: Dataset, split: SplitName): number {
   return Math.min(...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
 }
 
+/** The streams alone that some of the variables are of; all where none is of any. */
+export function streamsOf(dataset: Dataset, variables: readonly string[]): Dataset {
+  const streams = dataset.streams.filter(({ spec }) => variables.some((name) => Object.hasOwn(spec, name)));
+  return streams.length === 0 || streams.length === dataset.streams.length ? dataset : { ...dataset, streams };
+}
+
 /** The split that an evaluation uses: the first of test, validation, train that every stream has. */
 export function evaluationSplit(dataset: Dataset): SplitName {
   const has = (name: SplitName): boolean => dataset.streams.every((stream) => stream.splits[name] !== undefined);

@@ -3,7 +3,16 @@
  * standard error and all of it with its protocol. Memory is bounded: rows come in batches, samples in chunks.
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
-import { commonRows, describeSplits, evaluationSplit, splitRows, type Column, type Dataset, type SplitName } from "../data/dataset.js";
+import {
+  commonRows,
+  describeSplits,
+  evaluationSplit,
+  splitRows,
+  streamsOf,
+  type Column,
+  type Dataset,
+  type SplitName,
+} from "../data/dataset.js";
 import { hasCounts, hasRow } from "../data/observed.js";
 import { hasFixedPoints } from "../engines/cut.js";
 import type { EngineSession } from "../engines/engine.js";
@@ -11,7 +20,7 @@ import { assertNever, GmcError } from "../graph/errors.js";
 import { TermNames } from "../graph/term-names.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
-import { dataFeeds, defined } from "../train/context.js";
+import { dataFeeds, dataName, defined } from "../train/context.js";
 import { checkOptions } from "../train/options.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
@@ -28,7 +37,7 @@ import {
   termMeasurement,
   type Measurement,
 } from "./measurements.js";
-import { inOrder, sampleMeasurement, sampleRows } from "./samples.js";
+import { inOrder, sampleMeasurement, sampleRows, variablesOf } from "./samples.js";
 import { fullEvaluateOptions } from "./session-options.js";
 import {
   stageCodes,
@@ -95,6 +104,8 @@ type Kind = "metrics" | "terms" | "reconstruction";
 interface Planned {
   readonly kind: Kind;
   readonly batch: number;
+  /** Of the streams that it reads, where there are others; all of them unless told. */
+  readonly own?: Own | undefined;
   /** Rows of the split that it takes. */
   readonly rows: readonly number[];
   readonly measurement: Measurement;
@@ -119,16 +130,17 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   }
   const planned: Planned[] = [];
   try {
-    for (const make of plannedMeasurements(options, names, partitions)) planned.push(await make(allRows(rows)));
+    for (const make of plannedMeasurements({ ...options, split }, names, partitions)) planned.push(await make(allRows(rows)));
     // batches of one size and the same rows are drawn and gathered once for all who take them
     const groups = new Map<string, Planned[]>();
     for (const each of planned) {
-      const key = `${each.batch}:${each.rows.join()}`;
+      const of = each.own?.dataset ?? dataset;
+      const key = `${each.batch}:${dataset.streams.map((s) => of.streams.includes(s)).join()}:${each.rows.join()}`;
       groups.set(key, [...(groups.get(key) ?? []), each]);
     }
     for (const group of groups.values()) {
-      const { batch, rows: taken } = defined(group[0], "measurement");
-      for (const drawn of drawnBatches(dataset, split, { batch, seed: options.seed, rows: taken })) {
+      const { batch, rows: taken, own } = defined(group[0], "measurement");
+      for (const drawn of drawnBatches(own?.dataset ?? dataset, split, { batch, seed: options.seed, rows: taken })) {
         for (const { measurement } of group) {
           options.signal?.throwIfAborted();
           await measurement.run(dataFeeds(drawn.tensors), drawn.rows, drawn.offset);
@@ -137,7 +149,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
           options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: taken.length });
       }
     }
-    for (const { kind, measurement } of planned) Object.assign(found[kind], await measurement.results());
+    for (const { kind, measurement, own } of planned) {
+      const results = Object.entries(await measurement.results());
+      const all = own === undefined || own.rows.length === rows ? {} : { rows: own.rows.length };
+      Object.assign(found[kind], Object.fromEntries(results.map(([name, result]) => [name, { ...all, ...result }])));
+    }
   } finally {
     planned.forEach((m) => m.measurement.dispose());
   }
@@ -173,7 +189,9 @@ function sparedRows(dataset: Dataset, split: SplitName): readonly string[] {
   return dataset.streams.flatMap((stream) => {
     const rows = stream.splits[split]?.rows ?? 0;
     const names = Object.keys(stream.splits[split]?.columns ?? {}).join(", ");
-    return rows > taken ? [`${names}: ${taken} of ${rows} ${split} rows, evenly spaced, as many as the other data have`] : [];
+    return rows > taken
+      ? [`${names}: ${taken} of ${rows} ${split} rows, evenly spaced, as many as the other data have, where these are measured too`]
+      : [];
   });
 }
 
@@ -232,23 +250,29 @@ function plannedMeasurements(
         return [(rows) => planRowMetric(options, name, metric, rows, partitions)];
       case "activeUnits":
         return [
-          async (rows) => {
+          async (common) => {
+            const own = ownOfProgram(options, () => stagePosteriorMeans(at(1), metric));
+            const rows = own?.rows ?? common;
             const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows.length);
             const opened = await open(session, stagePosteriorMeans(at(batch), metric));
-            return { kind: "metrics", batch, rows, measurement: activeUnits(options, name, metric, opened) };
+            return { kind: "metrics", batch, own, rows, measurement: activeUnits(options, name, metric, opened) };
           },
         ];
       case "codeUse":
         return [
-          async (rows) => {
+          async (common) => {
+            const own = ownOfProgram(options, () => stageCodes(at(1), metric));
+            const rows = own?.rows ?? common;
             const batch = options.batch ?? batchFor((b) => stageCodes(at(b), metric), rows.length);
             const opened = await open(session, stageCodes(at(batch), metric));
-            return { kind: "metrics", batch, rows, measurement: codeUse(options, name, metric, opened) };
+            return { kind: "metrics", batch, own, rows, measurement: codeUse(options, name, metric, opened) };
           },
         ];
       case "samples":
         return [
-          async (rows) => {
+          async (common) => {
+            const own = ownOf(options, variablesOf(metric));
+            const rows = own?.rows ?? common;
             const chosen = sampleRows(metric, rows, options.seed);
             const taken = inOrder(chosen);
             const batch = options.batch ?? batchFor((b) => stageSamples(at(b), metric), taken.length);
@@ -256,8 +280,13 @@ function plannedMeasurements(
             return {
               kind: "metrics",
               batch,
+              own,
               rows: taken,
-              measurement: sampleMeasurement(options, name, metric, { opened, rows: chosen, all: rows.length }),
+              measurement: sampleMeasurement({ ...options, dataset: own?.dataset ?? options.dataset }, name, metric, {
+                opened,
+                rows: chosen,
+                all: rows.length,
+              }),
             };
           },
         ];
@@ -316,13 +345,23 @@ async function planRowMetric(
   options: EvaluateOptions,
   name: string,
   metric: RowMetric,
-  rows: readonly number[],
+  common: readonly number[],
   measured: ReadonlyMap<string, MeasuredPartition>,
 ): Promise<Planned> {
   const { model, session, averaged } = options;
+  const read = [...(metric.complete ?? []).flat(), ...(metric.words === undefined ? [] : [metric.words])];
+  // a log Z is of the common rows
+  const own =
+    metric.partitions === undefined
+      ? ownOfProgram(options, () => {
+          const { inputs } = stageRowMetric({ model, batch: 1, averaged }, metric, 1);
+          return { inputs: [...inputs, ...read.map(dataName)] };
+        })
+      : undefined;
+  const rows = own?.rows ?? common;
   const partitions = (metric.partitions ?? []).map((read) => defined(measured.get(read), `log Z ${read}`));
   const known = partitions.flatMap((p) => (p.rows === undefined ? [] : [new Set(p.rows)]));
-  const { rows: complete, wordless } = completeRows(options, metric, rows);
+  const { rows: complete, wordless } = completeRows({ ...options, dataset: own?.dataset ?? options.dataset }, metric, rows);
   const taken = spreadRows(known.length === 0 ? complete : complete.filter((row) => known.every((set) => set.has(row))), metric.rows);
   const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
   const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
@@ -342,7 +381,30 @@ async function planRowMetric(
     complete: complete.length + wordless,
     wordless,
   };
-  return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
+  return { kind: "metrics", batch, own, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
+}
+
+/** What a measurement reads alone, of a data set with others beside it: streams, and the rows that they have. */
+interface Own {
+  readonly dataset: Dataset;
+  readonly rows: readonly number[];
+}
+
+/** Undefined where it reads all streams, or none. */
+function ownOf(
+  { dataset, split = evaluationSplit(dataset), rows = Infinity }: EvaluateOptions,
+  variables: readonly string[],
+): Own | undefined {
+  const own = streamsOf(dataset, variables);
+  return own === dataset ? undefined : { dataset: own, rows: allRows(Math.min(rows, commonRows(own, split))) };
+}
+
+/** As `ownOf`, by what a program takes; it is staged for this alone, and only where there are several streams. */
+function ownOfProgram(options: EvaluateOptions, staged: () => Pick<MetricProgram, "inputs">): Own | undefined {
+  const { streams } = options.dataset;
+  if (streams.length < 2) return undefined;
+  const inputs = new Set(staged().inputs);
+  return ownOf(options, streams.flatMap((s) => Object.keys(s.spec)).filter((name) => inputs.has(dataName(name)))); // prettier-ignore
 }
 
 interface Measurable {

@@ -2,7 +2,7 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. As many are drawn as there are
  * rows to compare them with, given the conditions of other rows; all of both are held on the host, so the number of rows is limited.
  */
-import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, evaluationSplit, streamsOf, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream, permutation } from "../graph/random.js";
@@ -50,6 +50,11 @@ export function sampleRows(metric: SamplesMetric, rows: readonly number[], seed:
       .sort((a, b) => a - b)
       .map((at) => rows[at]!);
   return { real: part(0), asked: part(count) };
+}
+
+/** Data variables that it reads. */
+export function variablesOf({ variable, given = [], method }: SamplesMetric): readonly string[] {
+  return [variable, ...given, ...(method.kind === "classifier" ? [method.labels] : [])];
 }
 
 /** The rows in the order in which a measurement takes them, each once: those that are drawn for first. */
@@ -102,10 +107,11 @@ export function sampleMeasurement(
  * the metric takes, by the classifier that it trains.
  */
 export async function judgeRows(
-  options: SamplesOptions & { readonly split: SplitName },
+  given: SamplesOptions & { readonly split: SplitName },
   metric: SamplesMetric,
   drawn: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
 ): Promise<Result> {
+  const options = { ...given, dataset: streamsOf(given.dataset, variablesOf(metric)) };
   const { dataset, split, seed } = options;
   const all = allRows(commonRows(dataset, split));
   const chosen = sampleRows(metric, all, seed);
@@ -122,8 +128,8 @@ export async function judgeRows(
   const width = real.data.length / Math.max(1, real.rows);
   if (drawn.data.length !== rows * width)
     throw new GmcError("GM4040", `${rows} rows of \`${metric.variable}\` are ${rows * width} numbers, and ${drawn.data.length} are given`);
-  const given: SampleSet = { rows, event: real.event, data: Array.from(drawn.data) };
-  return judge(options, metric, real, given, { rows: { real: taken, asked: taken }, all: all.length });
+  const set: SampleSet = { rows, event: real.event, data: Array.from(drawn.data) };
+  return judge(options, metric, real, set, { rows: { real: taken, asked: taken }, all: all.length });
 }
 
 /** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none, of a split of `all` rows. */

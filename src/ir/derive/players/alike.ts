@@ -7,19 +7,19 @@ import { report } from "../../../base/report.js";
 import { textOf } from "../../../base/source.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import { printExpr } from "../../print.js";
-import type { Expr } from "../../types.js";
+import type { Expr, NetCallExpr } from "../../types.js";
 import { walkExpr } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { weightsIn } from "../weights.js";
-import { movedBy, type Player, type Sign } from "./parts.js";
-import { criticsOf, isLabelled, sidesOf, type Side, type Term } from "./runaway.js";
-import { verdictsOf } from "./verdicts.js";
+import { movedBy, netCalls, outsideGradients, type Player, type Sign } from "./parts.js";
+import { criticsOf, isLabelled, isReal, sidesOf, type Side, type Term } from "./runaway.js";
+import { isVerdict, verdictsOf } from "./verdicts.js";
 
 /** Gives back the statements that a warning has told of. */
 export function checkAlike(context: DeriveContext, players: readonly Player[]): ReadonlySet<DerivedUpdate> {
   const told = new Set<DerivedUpdate>();
   for (const { update: derived } of players)
-    for (const net of criticsOf(context, derived)) {
+    for (const net of criticsOf(context, derived, isReal)) {
       const weights = weightsIn(context, [netOf(context, net).result]);
       const others = players.map((p) => p.update).filter((u) => u !== derived);
       // another statement may tell them apart; and without one that plays against it, it is no game
@@ -34,21 +34,26 @@ export function checkAlike(context: DeriveContext, players: readonly Player[]): 
       const ways = new Set([...ofData, ...ofSamples].map((t) => wayOf(context, t, net)));
       const [way, ...otherWays] = ways;
       const isOneWay = otherWays.length === 0 && way !== undefined;
-      if (!isOneWay && !isCopied(sides, net)) continue;
+      // of several heads one may be for data and another for samples
+      if (!(isOneWay && [...verdictsIn(context, derived, net)].every(isVerdict)) && !isCopied(sides, net)) continue;
       told.add(derived);
       tell(context, derived, { net, data, samples, way: isOneWay ? way : undefined });
     }
   return told;
 }
 
+function verdictsIn(context: DeriveContext, { update }: DerivedUpdate, net: string): readonly NetCallExpr[] {
+  return netCalls(context, update.value, outsideGradients).filter((c) => c.net === net);
+}
+
 /** It moves what a critic says of what it makes. */
 function playsAgainst(context: DeriveContext, u: DerivedUpdate, net: string): boolean {
-  return verdictsOf(context, u.update.value).some((v) => v.key === net && movedBy(u, v.made).length > 0);
+  return verdictsOf(context, u.update.value, isReal).some((v) => v.key === net && movedBy(u, v.made).length > 0);
 }
 
 /** Which way a term moves the critic, wherever its value is. */
 function wayOf(context: DeriveContext, { expr, sign }: Term, net: string): Sign | undefined {
-  const signs = new Set(verdictsOf(context, expr).flatMap((v) => (v.key === net ? [v.sign] : [])));
+  const signs = new Set(verdictsOf(context, expr, isReal).flatMap((v) => (v.key === net ? [v.sign] : [])));
   const [only, ...others] = signs;
   return only === undefined || others.length > 0 ? undefined : ((only * sign) as Sign);
 }
@@ -84,7 +89,8 @@ interface Found {
 function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, samples, way }: Found): void {
   const does = way === 1 ? "raises" : way === -1 ? "lowers" : "moves";
   const here = ({ expr }: Term): boolean => expr.span.file.path === update.span.file.path;
-  const text = (t: Term): string => `\`${here(t) ? textOf(t.expr.span) : printExpr(t.expr)}\``;
+  const show = (e: Expr): string => (e.span.file.path === update.span.file.path ? textOf(e.span) : printExpr(e));
+  const text = (t: Term): string => `\`${show(t.expr)}\``;
   report(
     context.diagnostics,
     "GM3761",
@@ -96,9 +102,37 @@ function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, sa
         ...(here(samples) ? [{ span: samples.expr.span, text: "and this on samples" }] : []),
       ],
       help: [
-        `${text(data)} and ${text(samples)} ask the same of both: turn one, by its sign or its label`,
-        "a critic holds data against samples: `log(sigmoid(D(x)))` beside `log(1 - sigmoid(D(xf)))`, `relu(1 - D(x))` beside `relu(1 + D(xf))`",
+        `${text(data)} and ${text(samples)} ask the same of both: ${wayOut(samples, net, show)}`,
+        "a critic holds data against samples: it raises what it says of the one and lowers what it says of the other",
       ],
     },
   );
+}
+
+/** Functions of a value and of its negative alike. */
+const EVEN: ReadonlySet<string> = new Set(["abs", "norm", "square"]);
+
+/** Samples' loss of the opposite value, which is what data's says of them; where that is the same loss, its opposite, within a margin. */
+function wayOut({ expr }: Term, net: string, show: (e: Expr) => string): string {
+  const text = show(expr);
+  let even = false;
+  let opposite = text;
+  const visit = (e: Expr, around?: Expr): void => {
+    if (e.kind === "builtin") e.args.forEach((arg) => visit(arg, e));
+    if (e.kind !== "netCall" || e.net !== net) return;
+    even ||= around?.kind === "builtin" && (EVEN.has(around.fn) || (around.fn === "pow" && around.args[0] === e));
+    opposite = turned(opposite, show(e));
+  };
+  visit(expr);
+  if (even) return `of samples take the opposite, within a margin: \`relu(1 - ${text})\``;
+  return opposite === text ? "turn one, by its label" : `of samples take \`${opposite}\``;
+}
+
+/** `call` with its sign turned wherever it stands; an argument needs no brackets for it. */
+function turned(text: string, call: string): string {
+  const [first = "", ...rest] = text.split(call);
+  return rest.reduce((done, next) => {
+    const isArgument = done.endsWith("(") && next.startsWith(")");
+    return `${done}${isArgument ? `-${call}` : `(-${call})`}${next}`;
+  }, first);
 }

@@ -12,9 +12,9 @@ import { printExpr } from "../../print.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { weightEntries, weightsIn } from "../weights.js";
-import { averagedParts, calledIn, densitiesIn, movedBy, netCalls, outsideGradients, type Sign } from "./parts.js";
+import { averagedParts, calledIn, clippingText, densitiesIn, movedBy, netCalls, outsideGradients, type Sign } from "./parts.js";
 import { type Penalty, readHelp, unreadText } from "./penalties.js";
-import { holdsOnSamples, isBounded, isUpsideDown, risesApart } from "./runaway.js";
+import { featuresOf, holdsOnSamples, isBounded, isUpsideDown, risesApart } from "./runaway.js";
 import { tailOf } from "./tails.js";
 import { cuspIn, steepPart } from "./steep.js";
 import { criticKey, isVerdict } from "./verdicts.js";
@@ -110,7 +110,8 @@ export function isControlled(
   { update, net, what }: { readonly update: DerivedUpdate; readonly net: string; readonly what: "values" | "slopes" },
 ): boolean {
   const weights = [...weightsIn(context, [netOf(context, net).result])];
-  if (isClipped(phase, movedBy(update, weights))) return true;
+  const read = what === "slopes" ? featuresOf(context, update.update.value, net) : [];
+  if (isClipped(phase, movedBy(update, new Set([...weights, ...read])))) return true;
   if (what === "values") return false;
   const holds = (e: Expr): boolean => netCalls(context, e).some((c) => c.net === net);
   const penalties = phase.updates.flatMap((u) => (movedBy(u, weights).length > 0 ? (all.get(u) ?? []) : []));
@@ -166,7 +167,6 @@ interface Found {
 }
 
 function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, weights }: Critic, { penalty, steep, drift }: Found): void {
-  const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
   const loose = unnormalised(context, weights);
   const places = [{ span: expr.span, text: "an unbounded difference of its values" }];
   if (steep) places.push({ span: steep.span, text: "this has no bounded slope, whatever its weights" });
@@ -197,11 +197,9 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
           : []),
         ...(steep
           ? ["keep arguments of roots, logarithms and divisors away from 0, `sqrt(1e-3 + …)`"]
-          : [
-              `clip its weights: ${owners.map((o) => `\`constrain ${o}${weights.includes(o) ? "" : ".weights"} in [-0.01, 0.01]\``).join(", ")}`,
-            ]),
+          : [`clip its weights: ${clippingText(weights)}`]),
         ...(penalty || expr.kind !== "netCall" ? [] : [`or add a gradient penalty: \`- 10 * GradientPenalty(p, ${name})\``]),
-        ...(steep || weights.every((w) => owners.includes(w)) ? [] : ["or normalise its layers: `dense(100, spectral = true)`"]),
+        ...(steep || weights.every((w) => !w.includes(".")) ? [] : ["or normalise its layers: `dense(100, spectral = true)`"]),
       ],
     },
   );

@@ -153,6 +153,12 @@ export function netCalls(
   return found;
 }
 
+/** Constraints that clip weights, as a help writes them. */
+export function clippingText(weights: readonly string[]): string {
+  const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
+  return owners.map((o) => `\`constrain ${o}${weights.includes(o) ? "" : ".weights"} in [-0.01, 0.01]\``).join(", ");
+}
+
 /** What an expression is made of, but for the slopes in it. */
 export const outsideGradients = (e: Expr): readonly Expr[] => (e.kind === "grad" ? [] : childrenOf(e));
 

@@ -14,7 +14,18 @@ import { walkExpr } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { weightsIn } from "../weights.js";
 import { printExpr } from "../../print.js";
-import { averagedParts, calledIn, linearParts, movedBy, netCalls, outsideGradients, type Player, type Sign, termsOf } from "./parts.js";
+import {
+  averagedParts,
+  calledIn,
+  clippingText,
+  linearParts,
+  movedBy,
+  netCalls,
+  outsideGradients,
+  type Player,
+  type Sign,
+  termsOf,
+} from "./parts.js";
 import { bounded, falls, isFactorOf, opposite, plus, rises, type Tail, tailOf, times } from "./tails.js";
 import { penaltiesOf } from "./penalties.js";
 import { isVerdict } from "./verdicts.js";
@@ -43,6 +54,7 @@ export interface Side {
 export function sidesOf(context: DeriveContext, { update }: DerivedUpdate, critic: string): readonly Side[] | undefined {
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
   const sides = new Map<string, Side>();
+  const features = featuresOf(context, update.value, critic);
   let mixed = false;
   const visit = (expr: Expr, sign: Sign, weight: number, sources: ReadonlyMap<string, string>): void => {
     for (const part of averagedParts(expr, sign)) {
@@ -60,7 +72,13 @@ export function sidesOf(context: DeriveContext, { update }: DerivedUpdate, criti
         mixed = true;
         continue;
       }
-      const before = sides.get(key) ?? { made: isMade(context, call, sources), plain: false, terms: [], up: bounded, down: bounded };
+      const before = sides.get(key) ?? {
+        made: isMade(context, call, sources, features),
+        plain: false,
+        terms: [],
+        up: bounded,
+        down: bounded,
+      };
       const plain = before.plain || calledIn(part.expr) !== undefined;
       const tail = (way: Sign): Tail | undefined =>
         times(tailOf(context, part.expr, critic, way), isFactorOf((part.sign * direction) as Sign, factor));
@@ -94,8 +112,21 @@ function sideKey({ args }: NetCallExpr, sources: ReadonlyMap<string, string>): s
   });
 }
 
-function isMade(context: DeriveContext, { args }: NetCallExpr, sources: ReadonlyMap<string, string>): boolean {
-  let made = weightsIn(context, args).size > 0;
+/** Weights behind what a critic is called with every time, on data and on samples alike: of features that it reads, and of nothing that is made. */
+export function featuresOf(context: DeriveContext, objective: Expr, critic: string): ReadonlySet<string> {
+  const [first, ...others] = netCalls(context, objective, outsideGradients)
+    .filter((c) => c.net === critic)
+    .map((c) => weightsIn(context, c.args));
+  return new Set(others.length === 0 ? [] : [...(first ?? [])].filter((w) => others.every((o) => o.has(w))));
+}
+
+function isMade(
+  context: DeriveContext,
+  { args }: NetCallExpr,
+  sources: ReadonlyMap<string, string>,
+  features: ReadonlySet<string>,
+): boolean {
+  let made = [...weightsIn(context, args)].some((w) => !features.has(w));
   for (const arg of args)
     walkExpr(arg, (e) => {
       const name = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : "";
@@ -167,8 +198,9 @@ function runsEitherWay(context: DeriveContext, derived: DerivedUpdate): Runaway 
 /** What a statement ascends as its critic gives data numbers far out in the direction `way`, and samples those in the other; undefined without either. */
 function apart(context: DeriveContext, { update }: DerivedUpdate, net: string, way: Sign): Tail | undefined {
   const seen = new Set<boolean>();
+  const features = featuresOf(context, update.value, net);
   const tail = tailOf(context, update.value, net, (call, draws) => {
-    const made = isMade(context, call, new Map(draws.flatMap(sourcesOf)));
+    const made = isMade(context, call, new Map(draws.flatMap(sourcesOf)), features);
     seen.add(made);
     return made ? (-way as Sign) : way;
   });
@@ -192,7 +224,7 @@ export function criticsOf(
 }
 
 /** Several heads too: what a loss makes of each entry has a leading term of its own, and where entries meet, as under `softmax`, none is known. */
-function isReal({ type }: NetCallExpr): boolean {
+export function isReal({ type }: NetCallExpr): boolean {
   return type.kind === "tensor" && type.element === "real";
 }
 
@@ -246,7 +278,7 @@ export function checkRunaway(
         ],
         help:
           found.to === "apart"
-            ? waysOutApart(found.net, derived, against?.update)
+            ? waysOutApart(context, found.net, derived, against?.update)
             : isInverted
               ? [
                   `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
@@ -264,9 +296,12 @@ export function checkRunaway(
   }
 }
 
-function waysOutApart(net: string, derived: DerivedUpdate, against: DerivedUpdate | undefined): readonly string[] {
+function waysOutApart(context: DeriveContext, net: string, derived: DerivedUpdate, against: DerivedUpdate | undefined): readonly string[] {
+  // nets within it too, as a trunk that it shares, and those that it reads
+  const weights = [...weightsIn(context, [netOf(context, net).result]), ...featuresOf(context, derived.update.value, net)];
+  const clips = clippingText(movedBy(derived, new Set(weights)));
   return [
-    `as a distance, hold the slopes of \`${net}\`: clip its weights, \`constrain ${net}.weights in [-0.01, 0.01]\`, normalise its layers, \`dense(100, spectral = true)\`, or add a gradient penalty`,
+    `as a distance, hold the slopes of \`${net}\`: clip its weights, ${clips}, normalise its layers, \`dense(100, spectral = true)\`, or add a gradient penalty`,
     `as a loss of \`${net}\`, it is moved to where it has a bound: ${turnedText(derived)}${against ? `, and against it ${turnedText(against)}` : ""}`,
   ];
 }

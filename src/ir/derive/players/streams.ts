@@ -1,4 +1,4 @@
-/** A net that is called with variables of two streams takes both for values of one kind: their domains must agree. */
+/** A net that is called with variables of two streams, and a distance between them, take both for values of one kind: their domains must agree. */
 import { report } from "../../../base/report.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import type { Domain, Expr } from "../../types.js";
@@ -11,6 +11,9 @@ interface Seen {
   readonly stream: number;
   readonly expr: Expr;
 }
+
+/** Functions of two samples that compare their values. */
+const DISTANCES: ReadonlySet<string> = new Set(["mmd"]);
 
 export function checkStreams(context: DeriveContext, { update }: DerivedUpdate): void {
   const { streams, variables } = context.model;
@@ -28,6 +31,10 @@ export function checkStreams(context: DeriveContext, { update }: DerivedUpdate):
     }
     if (e.kind === "logDensity") visitDensity(e.density);
     if (e.kind === "netCall") e.args.forEach((arg, i) => note(`${e.net}.${i}`, e.net, arg, names));
+    if (e.kind === "builtin" && DISTANCES.has(e.fn)) {
+      const place = `${e.fn}@${e.span.file.path}:${e.span.start}`;
+      for (const arg of e.args.slice(0, 2)) note(place, e.fn, arg, names);
+    }
     for (const child of childrenOf(e)) visit(child, names);
   };
   /** A density reads its conditions under their own names: `density p(b | a) { b = to_b(a) }`. */
@@ -40,6 +47,11 @@ export function checkStreams(context: DeriveContext, { update }: DerivedUpdate):
     }
   };
   const note = (place: string, net: string, arg: Expr, names: ReadonlyMap<string, string>): void => {
+    // side by side, each is of one kind with what stands at its place
+    if (arg.kind === "builtin" && arg.fn === "concat") {
+      arg.args.forEach((part, i) => note(`${place}.${i}/${arg.args.length}`, net, part, names));
+      return;
+    }
     const name = arg.kind === "variable" ? arg.variable : arg.kind === "local" ? names.get(arg.local.id) : undefined;
     const variable = name === undefined ? undefined : variables.get(name);
     const stream = streams.findIndex((s) => name !== undefined && s.includes(name));
@@ -59,7 +71,11 @@ export function checkStreams(context: DeriveContext, { update }: DerivedUpdate):
       { net, a: before.variable, domainA: before.domain.name, b: variable.name, domainB: variable.domain.name },
       {
         labels: [{ span: before.expr.span, text: `\`${before.variable}\` is ${before.domain.name}` }],
-        help: ["declare both streams with one domain, or give each a net of its own"],
+        help: [
+          DISTANCES.has(net)
+            ? "declare both streams with one domain, or bring one onto that of the other"
+            : "declare both streams with one domain, or give each a net of its own",
+        ],
       },
     );
   };

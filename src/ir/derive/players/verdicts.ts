@@ -35,7 +35,12 @@ interface Behind {
   readonly inner: ReadonlySet<string>;
 }
 
-export function verdictsOf(context: DeriveContext, objective: Expr): readonly Verdict[] {
+/** `judging`: calls whose values are verdicts. */
+export function verdictsOf(
+  context: DeriveContext,
+  objective: Expr,
+  judging: (call: NetCallExpr) => boolean = isVerdict,
+): readonly Verdict[] {
   const found: Verdict[] = [];
   const visit = (e: Expr, sign: Sign | undefined, made: Made, args: ReadonlyMap<string, Expr>): void => {
     const follow = (x: Expr, by: Sign | undefined): void => visit(x, sign && by && (sign === by ? 1 : -1), made, args);
@@ -81,7 +86,7 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
           visit(net.result, sign, within, inner);
           return;
         }
-        const judges = isVerdict(e);
+        const judges = judging(e);
         if (judges) found.push({ expr: e, key: e.net, composed: false, critic, ...asMade(weightsBehind(context, e.args, made)), sign });
         for (const arg of e.args) follow(arg, undefined);
         // a net around a critic: what it makes of the verdict; what it is called with has been seen
