@@ -36,6 +36,8 @@ describe("a dispatch", () => {
     expect(told.run).toEqual({
       dispatches: 1,
       host: 0,
+      read: 4 * (64 * 30 + 30 * 50 + 50),
+      written: 4 * (64 * 50),
       bytes: 4 * (64 * 30 + 30 * 50 + 50 + 64 * 50),
       // a product, a sum and a hyperbolic tangent an entry
       flops: 2 * 64 * 30 * 50 + 2 * 64 * 50,
