@@ -5,8 +5,8 @@
  *
  * For `ais` a step is a run of 100 chains, of 10,000 temperatures on a card and 50 elsewhere; its log Z goes to standard error.
  * Milliseconds a step are of the training loop as `gmc train` runs it, data on the device. Dispatches, FLOPs and bytes are the planner's (`gmc explain
- * --kernels`). Shares are of the device's peak in float32 and of its bandwidth, known for a few cards, told by flags for others, and left out for a software
- * device, which is named as one. Peers run on CUDA where PyTorch or JAX find it; `--peers` runs them on the processor too, which says nothing of a card.
+ * --kernels`). Shares are of the device's peak in float32 and of its bandwidth, as `gmc explain --kernels` measures both on the device and keeps them, or as flags
+ * tell them. A software device is named as one. Peers run on CUDA where PyTorch or JAX find it; `--peers` runs them on the processor too, which says nothing of a card.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { train } from "gmc/node";
+import { openDevice } from "../../dist/runtime/engines/webgpu/device.js";
 import { webgpuEngine } from "../../dist/runtime/engines/webgpu/index.js";
+import { peaksOf } from "../../dist/runtime/engines/webgpu/roofline.js";
+import { Choices } from "../../dist/runtime/engines/webgpu/tuning-file.js";
 import { compiledModel } from "../peers/compiled.mjs";
 import { openAis } from "../peers/gmc-ais.mjs";
 import { firstKernel } from "../peers/rbm.mjs";
@@ -47,28 +50,17 @@ const families = {
   made: { file: "made-bench.gm", torch: "made_torch.py", jax: "made_jax.py", rows: 100 * 784 },
 };
 
-/** Peak of float32 without tensor cores, and of memory, from data sheets: TFLOP/s, GB/s. */
-const cards = [
-  [/H200/iu, 67, 4800],
-  [/H100.*PCIe/iu, 51, 2000],
-  [/H100/iu, 67, 3350],
-  [/A100/iu, 19.5, 1555],
-  [/L40S/iu, 91.6, 864],
-  [/L4\b/iu, 30.3, 300],
-  [/RTX 4090/iu, 82.6, 1008],
-  [/T4\b/iu, 8.1, 320],
-];
-
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 const probe = await webgpuEngine.probe();
 if (!probe.available) {
   console.error(`no webgpu device: ${probe.detail}`);
   process.exit(1);
 }
-const [, tflops, gbs] = probe.software ? [] : (cards.find(([name]) => name.test(probe.detail)) ?? []);
+const told = { flops: flags["peak-tflops"], bytes: flags["peak-gbs"] };
+const measured = await peaksOf(await openDevice(), await Choices.open());
 const peak = {
-  flops: (flags["peak-tflops"] === undefined ? tflops : Number(flags["peak-tflops"])) * 1e12,
-  bytes: (flags["peak-gbs"] === undefined ? gbs : Number(flags["peak-gbs"])) * 1e9,
+  flops: told.flops === undefined ? measured.flops : Number(told.flops) * 1e12,
+  bytes: told.bytes === undefined ? measured.bytes : Number(told.bytes) * 1e9,
 };
 const temperatures = probe.software ? 50 : 10000;
 const cuda = {
@@ -83,6 +75,10 @@ const folder = mkdtempSync(join(os.tmpdir(), "gmc-bench-"));
 const head = ["family", "ms a step", "dispatches", "on the host", "share of FLOP/s", "share of bandwidth", "PyTorch eager", "PyTorch compiled", "JAX jit"]; // prettier-ignore
 const where = probe.software ? "a software device: times say nothing of a card" : "hardware";
 console.log(`${probe.detail.replace(/, a software adapter$/u, "")} (${where}), Node ${process.version}, ${os.type()} ${os.arch()}`);
+const whose = (name) => (told[name] === undefined ? "measured on it" : "told");
+console.log(
+  `Peak: ${(peak.flops / 1e9).toPrecision(3)} GFLOP/s (${whose("flops")}), ${(peak.bytes / 1e9).toPrecision(3)} GB/s (${whose("bytes")}).`,
+);
 console.log(`Peers: PyTorch on ${deviceOf("torch")}, JAX on ${deviceOf("jax")}; ms a step.\n`);
 const print = (cells) => console.log(`| ${cells.join(" | ")} |`);
 print(head);
@@ -113,7 +109,7 @@ async function row(name, { file, torch, jax, rows: numbers, run }) {
   if (numbers !== undefined) writeFileSync(data, Float32Array.from({ length: 10 * numbers }, random(1)));
   const explained = spawnSync(
     process.execPath,
-    [path("../../dist/cli/main.js"), "explain", path(`../models/${file}`), "--kernels", "--json"],
+    [path("../../dist/cli/main.js"), "explain", path(`../models/${file}`), "--kernels", "--no-measure", "--json"],
     {
       encoding: "utf8",
       maxBuffer: 2 ** 28,

@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-nade.mjs" },
     torch: { label: "PyTorch", script: "peers/nade_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/nade_jax.py", needs: "jax" },
   },
 };

@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-wavenet.mjs" },
     torch: { label: "PyTorch", script: "peers/wavenet_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/wavenet_jax.py", needs: "jax" },
   },
 };

@@ -133,10 +133,16 @@ function buildProgram(finish: Finish): Command {
     )
     .addOption(new Option("--kernels", "print instead what the webgpu engine runs: its kernels, their lines and costs").conflicts("svg"))
     .addOption(
-      new Option("--buffers <N>", "with --kernels: storage buffers that a kernel may bind; 16 unless told")
+      new Option("--buffers <N>", "with --kernels: storage buffers that a kernel may bind; those of the device here, else 16")
         .argParser(wholeNumber(8))
         .implies({ kernels: true }),
     )
+    .addOption(
+      new Option("--measure", "with --kernels: compile for the device that is here, and time on it; a graphics card unless told").implies({
+        kernels: true,
+      }),
+    )
+    .addOption(new Option("--no-measure", "with --kernels: ask no device"))
     .addHelpText(
       "after",
       examples(

@@ -24,6 +24,7 @@ interface ExplainFlags {
   readonly svg?: string;
   readonly kernels?: boolean;
   readonly buffers?: number;
+  readonly measure?: boolean;
   readonly json?: boolean;
 }
 

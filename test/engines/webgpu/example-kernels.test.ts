@@ -66,6 +66,20 @@ model Two(D = 784, Z = 20) {
   });
 });
 
+describe("an update where a kernel may bind 8 buffers", () => {
+  it("reads and writes what Adam needs once", async () => {
+    const report = kernelReport(await exampleOf("gan"), { buffers: 8 });
+    const optimisers = report.phases.flatMap(({ updates }) =>
+      updates.flatMap(({ program }) => program.stages.flatMap(({ optimiser }) => optimiser ?? [])),
+    );
+    expect(optimisers).toHaveLength(2);
+    for (const { moved, least } of optimisers) {
+      expect(least).toBe(24);
+      expect(moved / least).toBeLessThanOrEqual(1.25);
+    }
+  });
+});
+
 describe("the workgroup memory of a dispatch, all its parts together,", () => {
   it.each(names)("keeps within what a device grants, and Adam is one kernel: %s", async (name) => {
     const [least] = granted;

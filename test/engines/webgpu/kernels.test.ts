@@ -1,7 +1,8 @@
 /** What `gmc explain --kernels` tells: against closed forms for bytes and operations, and against the compiled programs of examples. No device. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { kernelReport, printKernels, type KernelReport } from "../../../src/cli/commands/explain-kernels.js";
+import { kernelReport, type KernelReport } from "../../../src/cli/commands/explain-kernels.js";
+import { printKernels } from "../../../src/cli/commands/kernels-text.js";
 import type { Program } from "../../../src/runtime/engines/engine.js";
 import { compileProgram } from "../../../src/runtime/engines/webgpu/compile.js";
 import { describeProgram, usualLimits, type DispatchDescription } from "../../../src/runtime/engines/webgpu/describe.js";
@@ -35,6 +36,8 @@ describe("a dispatch", () => {
     expect(told.run).toEqual({
       dispatches: 1,
       host: 0,
+      read: 4 * (64 * 30 + 30 * 50 + 50),
+      written: 4 * (64 * 50),
       bytes: 4 * (64 * 30 + 30 * 50 + 50 + 64 * 50),
       // a product, a sum and a hyperbolic tangent an entry
       flops: 2 * 64 * 30 * 50 + 2 * 64 * 50,
@@ -67,7 +70,7 @@ describe("a report", () => {
     const model = await exampleOf(name);
     const report = kernelReport(model, { batch: 20 });
     const path = `examples/${name}.gm`;
-    const text = printKernels(report, { path, text: readFileSync(path, "utf8") }, undefined);
+    const text = printKernels(report, { path, text: readFileSync(path, "utf8") });
     for (const { where, wgsl, parts } of dispatchesOf(report)) {
       expect(parts.length).toBeGreaterThan(0);
       for (const part of parts) {
@@ -80,7 +83,7 @@ describe("a report", () => {
       expect(wgsl === undefined).toBe(where === "host");
       if (wgsl !== undefined) expect(text).toContain(wgsl.trimEnd());
     }
-    expect(printKernels(kernelReport(model, { batch: 20 }), { path, text: readFileSync(path, "utf8") }, undefined)).toBe(text);
+    expect(printKernels(kernelReport(model, { batch: 20 }), { path, text: readFileSync(path, "utf8") })).toBe(text);
   });
 
   it("of a flow in its sequential direction shows the passes, forward and of the gradient", () => {
@@ -109,7 +112,7 @@ model M(D = 200) {
     const report = kernelReport(model, {});
     const count = compiled.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
     expect(report.phases[0]!.step.dispatches).toBe(count);
-    const text = printKernels(report, { path: "examples/vae.gm", text: readFileSync("examples/vae.gm", "utf8") }, undefined);
+    const text = printKernels(report, { path: "examples/vae.gm", text: readFileSync("examples/vae.gm", "utf8") });
     expect(text.match(/^dispatch \d+, /gmu)).toHaveLength(count);
     expect(text).toContain("vae.gm:16  log p(x | z)    | x ~ Bernoulli(logits = decoder(z))");
     // at least what the products of a forward and a backward pass cost; the first layer needs no gradient in x
@@ -135,7 +138,7 @@ model M(D = 200) {
     // the picture of a row more
     expect(of(101).inputs - inputs).toBe(4 * 784);
     expect(of(101).results).toBeGreaterThan(results);
-    const text = printKernels(kernelReport(model, {}), { path: "examples/vae.gm", text: "" }, undefined);
+    const text = printKernels(kernelReport(model, {}), { path: "examples/vae.gm", text: "" });
     expect(text).toMatch(
       /^ {2}memory: [\d.]+ MB \(states 16.2 MB, their next values .*\) and 4.0 MB in passing; the largest buffer is 4.0 MB$/mu,
     );

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { kernelReport, printKernels } from "../../../src/cli/commands/explain-kernels.js";
+import { kernelReport } from "../../../src/cli/commands/explain-kernels.js";
+import { printKernels } from "../../../src/cli/commands/kernels-text.js";
 import type { Engine, HostTensors, Program } from "../../../src/runtime/engines/engine.js";
 import { referenceEngine } from "../../../src/runtime/engines/reference/index.js";
 import type { DeviceLimits } from "../../../src/runtime/engines/webgpu/assemble.js";
@@ -149,7 +150,7 @@ describe("tuning", () => {
     const { model } = (await import(`../../../examples/${"vae"}.gm.ts`)) as { model: ModelDefinition };
     const tuned = { limits: usualLimits(), tuning: new Tuning("a card", await Choices.open()) };
     const source = { path: "vae.gm", text: "" };
-    const before = printKernels(kernelReport(model, {}, tuned), source, undefined);
+    const before = printKernels(kernelReport(model, {}, tuned), source);
     expect(before).toBe(printKernels(kernelReport(model, {}), source, undefined));
     // the last that is tried is the fastest
     let calls = 0;
@@ -160,7 +161,7 @@ describe("tuning", () => {
     const known = vi.spyOn(tuned.tuning, "known");
     kernelReport(model, {}, tuned);
     for (const [asked] of [...known.mock.calls]) await tuned.tuning.fastest(asked, time);
-    const after = printKernels(kernelReport(model, {}, tuned), source, undefined);
+    const after = printKernels(kernelReport(model, {}, tuned), source);
     expect(after.match(/^ {2}tuned on a card: .+; \S+ ms, where the cost model's choice takes \S+$/gmu)!.length).toBeGreaterThan(3);
   });
 });

@@ -5,6 +5,8 @@
  * Bytes are each tensor that a dispatch reads, whole and once, and each that it gives, once for each buffer that takes it. Caches do not show.
  * Operations are those of the nodes that a part evaluates, each once (cost.ts); a node that several parts write out counts in each. A kernel that
  * evaluates an operand again for each tile does more.
+ *
+ * With what a device reaches (roofline.ts) each dispatch tells what it takes at least there; with times (stopwatch.ts), what it took.
  */
 import { nodeCost } from "../../graph/cost.js";
 import { sizeOf } from "../../graph/shape.js";
@@ -12,6 +14,8 @@ import type { DType, Graph, Node, Origin, Prim, Shape } from "../../graph/types.
 import type { Assembled, DeviceLimits, NodeBuffer } from "./assemble.js";
 import type { CompiledProgram, CompiledStage, Step } from "./compile.js";
 import { leastLimits } from "./gemm/types.js";
+import { boundOf, type Bound } from "./roofline.js";
+import type { Peaks } from "./tuning-file.js";
 
 /** Storage buffers that one kernel may bind: what graphics cards grant. */
 export const usualBuffers = 16;
@@ -48,8 +52,17 @@ export interface DispatchDescription {
   readonly workgroups: readonly [number, number];
   /** They run side by side. */
   readonly parts: readonly PartDescription[];
+  readonly read: number;
+  readonly written: number;
+  /** Both. */
   readonly bytes: number;
   readonly flops: number;
+  /** Operations for a byte. */
+  readonly intensity: number;
+  /** Nothing on the host, and without a device. */
+  readonly roofline?: Bound;
+  /** Milliseconds that it took. */
+  readonly ms?: number;
   /** Nothing on the host. */
   readonly wgsl: string | undefined;
   /** Kernels of its products that were measured on a device. */
@@ -85,8 +98,19 @@ export interface Totals {
   readonly dispatches: number;
   /** Steps computed on the host, which are no dispatches. */
   readonly host: number;
+  readonly read: number;
+  readonly written: number;
   readonly bytes: number;
   readonly flops: number;
+  /** Milliseconds of its dispatches by the roofline, and those that they took, where the device tells. */
+  readonly roofline?: number;
+  readonly ms?: number;
+}
+
+/** What a device was found to reach, and how long dispatches took on it. */
+export interface Measurements {
+  readonly peaks?: Peaks | undefined;
+  readonly times?: ReadonlyMap<Assembled, number> | undefined;
 }
 
 export interface ProgramDescription {
@@ -97,9 +121,9 @@ export interface ProgramDescription {
 }
 
 /** `owner`: where nodes come from that have no origin of their own, as those of an optimiser. */
-export function describeProgram(program: CompiledProgram, owner: Origin): ProgramDescription {
+export function describeProgram(program: CompiledProgram, owner: Origin, measured: Measurements = {}): ProgramDescription {
   const stages = program.stages.map((stage): StageDescription => {
-    const dispatches = stage.steps.map((step) => describeStep(stage, step, owner));
+    const dispatches = stage.steps.map((step) => describeStep(stage, step, owner, measured));
     return { name: stage.name, times: stage.repeat?.count ?? 1, dispatches, ...trafficOf(stage, dispatches) };
   });
   const run = sumOf(
@@ -116,20 +140,49 @@ function trafficOf({ optimiser }: CompiledStage, dispatches: readonly DispatchDe
 
 export function sumOf(all: readonly Totals[]): Totals {
   const sum = (pick: (totals: Totals) => number): number => all.reduce((total, each) => total + pick(each), 0);
-  return { dispatches: sum((t) => t.dispatches), host: sum((t) => t.host), bytes: sum((t) => t.bytes), flops: sum((t) => t.flops) };
+  const known = (name: "roofline" | "ms"): Partial<Totals> =>
+    all.some((t) => t[name] !== undefined) ? { [name]: sum((t) => t[name] ?? 0) } : {};
+  return {
+    dispatches: sum((t) => t.dispatches),
+    host: sum((t) => t.host),
+    read: sum((t) => t.read),
+    written: sum((t) => t.written),
+    bytes: sum((t) => t.bytes),
+    flops: sum((t) => t.flops),
+    ...known("roofline"),
+    ...known("ms"),
+  };
 }
 
-export function scaled({ dispatches, host, bytes, flops }: Totals, times: number): Totals {
-  return { dispatches: dispatches * times, host: host * times, bytes: bytes * times, flops: flops * times };
+export function scaled({ dispatches, host, read, written, bytes, flops, roofline, ms }: Totals, times: number): Totals {
+  return {
+    dispatches: dispatches * times,
+    host: host * times,
+    read: read * times,
+    written: written * times,
+    bytes: bytes * times,
+    flops: flops * times,
+    ...(roofline === undefined ? {} : { roofline: roofline * times }),
+    ...(ms === undefined ? {} : { ms: ms * times }),
+  };
 }
 
 /** Where all parts are empty, nothing is dispatched. */
-function totalsOf({ where, workgroups, bytes, flops }: DispatchDescription): Totals {
-  return { dispatches: where === "device" && workgroups[0] > 0 ? 1 : 0, host: where === "host" ? 1 : 0, bytes, flops };
+function totalsOf({ where, workgroups, read, written, bytes, flops, roofline, ms }: DispatchDescription): Totals {
+  return {
+    dispatches: where === "device" && workgroups[0] > 0 ? 1 : 0,
+    host: where === "host" ? 1 : 0,
+    read,
+    written,
+    bytes,
+    flops,
+    ...(roofline && { roofline: roofline.ms }),
+    ...(ms === undefined ? {} : { ms }),
+  };
 }
 
-function describeStep(stage: CompiledStage, step: Step, owner: Origin): DispatchDescription {
-  if (step.kind === "dispatch") return describeDispatch(stage.graph, step.dispatch, owner);
+function describeStep(stage: CompiledStage, step: Step, owner: Origin, measured: Measurements): DispatchDescription {
+  if (step.kind === "dispatch") return describeDispatch(stage.graph, step.dispatch, owner, measured);
   const { node } = step;
   const use = (ref: string, dtype: DType, shape: Shape): BufferUse => ({ buffer: ref, dtype, shape, bytes: bytesOf(shape) });
   const part: PartDescription = {
@@ -146,13 +199,13 @@ function describeStep(stage: CompiledStage, step: Step, owner: Origin): Dispatch
     where: "host",
     workgroups: [0, 0],
     parts: [part],
-    bytes: bytesIn([...part.reads, ...part.writes]),
-    flops: part.flops,
+    ...costOf(part.reads, part.writes, part.flops),
     wgsl: undefined,
   };
 }
 
-function describeDispatch(graph: Graph, { parts, workgroups, wgsl, products }: Assembled, owner: Origin): DispatchDescription {
+function describeDispatch(graph: Graph, dispatch: Assembled, owner: Origin, { peaks, times }: Measurements): DispatchDescription {
+  const { parts, workgroups, wgsl, products } = dispatch;
   const use = ({ id, ref, half }: NodeBuffer): BufferUse => {
     const { dtype, shape } = graph.nodes[id]!;
     return { buffer: ref, dtype: half ? "f16" : dtype, shape, bytes: half ? 2 * sizeOf(shape) : bytesOf(shape) };
@@ -173,10 +226,33 @@ function describeDispatch(graph: Graph, { parts, workgroups, wgsl, products }: A
   });
   // what several parts read is read once
   const read = new Map(parts.flatMap((part) => part.reads.map((buffer) => [buffer.id, use(buffer)] as const)));
-  const bytes = bytesIn([...read.values(), ...described.flatMap((part) => part.writes)]);
-  const flops = described.reduce((sum, part) => sum + part.flops, 0);
+  const cost = costOf(
+    [...read.values()],
+    described.flatMap((part) => part.writes),
+    described.reduce((sum, part) => sum + part.flops, 0),
+  );
   const tuned = products?.measured && { choice: products.choice, ...products.measured };
-  return { where: "device", workgroups, parts: described, bytes, flops, wgsl, ...(tuned && { tuned }) };
+  const ms = times?.get(dispatch);
+  return {
+    where: "device",
+    workgroups,
+    parts: described,
+    ...cost,
+    ...(peaks && { roofline: boundOf(cost, peaks) }),
+    ...(ms === undefined ? {} : { ms }),
+    wgsl,
+    ...(tuned && { tuned }),
+  };
+}
+
+function costOf(
+  reads: readonly BufferUse[],
+  writes: readonly BufferUse[],
+  flops: number,
+): Pick<DispatchDescription, "read" | "written" | "bytes" | "flops" | "intensity"> {
+  const [read, written] = [bytesIn(reads), bytesIn(writes)];
+  const bytes = read + written;
+  return { read, written, bytes, flops, intensity: bytes === 0 ? 0 : flops / bytes };
 }
 
 const bytesIn = (uses: readonly BufferUse[]): number => uses.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -10,7 +10,7 @@ import type { DeviceLimits } from "./assemble.js";
 import type { Access } from "./bindings.js";
 
 /** GPUBufferUsage and GPUMapMode, from the standard. */
-export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
+export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80, queryResolve: 0x200 } as const;
 const computeStage = 0x4;
 export const mapRead = 0x1;
 
@@ -75,7 +75,8 @@ async function loadGpu(): Promise<GPU> {
       `Install it with \`${install}\`, or choose another engine with --engine.`,
     ]);
   }
-  return dawn.create([]);
+  // Dawn rounds timestamps to a tenth of a millisecond unless told otherwise, which is longer than most kernels take
+  return dawn.create(["disable-dawn-features=timestamp_quantization"]);
 }
 
 /** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
@@ -99,6 +100,8 @@ export interface Pipeline {
 export class Device {
   readonly limits: DeviceLimits;
   readonly maxBytes: number;
+  /** Whether it tells when a pass began and ended. */
+  readonly timestamps: boolean;
   /** Bytes that the sessions of this device hold. */
   held = 0;
   lost: string | undefined;
@@ -113,6 +116,7 @@ export class Device {
   ) {
     const { limits } = gpu;
     this.limits = limitsOf(adapter, limits);
+    this.timestamps = adapter.adapter.features.has("timestamp-query");
     this.maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
     this.iterationLayout = gpu.createBindGroupLayout({
       entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],
@@ -205,7 +209,7 @@ async function requestDevice(): Promise<Device> {
   const gpu = await adapter.adapter.requestDevice({
     requiredFeatures: [
       ...(adapter.subgroupSize === undefined ? [] : (["subgroups"] as const)),
-      ...(adapter.adapter.features.has("shader-f16") ? (["shader-f16"] as const) : []),
+      ...(["shader-f16", "timestamp-query"] as const).filter((name) => adapter.adapter.features.has(name)),
     ],
     requiredLimits: Object.fromEntries(asked.map((name) => [name, limits[name]])),
   });

@@ -3,6 +3,7 @@
  * program's buffers from the same list (`programBuffers`), so the sum is what is taken. Dawn and the driver take more for themselves, which nobody
  * tells: pipelines, staging of uploads, the rounding of small buffers.
  */
+import { InternalError } from "../../graph/errors.js";
 import { showShape } from "../../graph/shape.js";
 import type { StateSpec } from "../engine.js";
 import { showBytes, type MemoryShortage } from "../shortage.js";
@@ -66,6 +67,18 @@ export function programBuffers(program: CompiledProgram): readonly PlannedBuffer
     ...[...feeds].map(([name, content]) => buffer(`feed:${name}`, bytesOf(content.shape), content)),
     ...[...apart].map(([name, bytes]) => buffer(`write:${name}`, bytes)),
   ];
+}
+
+/** Bytes of what a kernel of `stage` binds by this name, states and their next values among them. */
+export function sizeOfBuffer(program: CompiledProgram, stage: CompiledStage, ref: string): number {
+  const own = programBuffers(program).find(({ name }) => name === ref);
+  if (own !== undefined) return own.bytes;
+  const name = ref.slice(ref.indexOf(":") + 1);
+  const pack = program.statePacks.find((each) => each.name === name);
+  if (pack !== undefined) return pack.bytes;
+  const content = program.outs.get(ref) ?? (ref.startsWith("write:") ? stage.writes[name] : stage.states.get(name)) ?? stage.writes[name];
+  if (content === undefined) throw new InternalError(`there is no buffer ${ref}`);
+  return bytesOf(content.shape);
 }
 
 /** Whether kernels of a repeat read the number of the iteration. */

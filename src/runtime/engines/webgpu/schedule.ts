@@ -62,10 +62,16 @@ interface Cluster {
 }
 
 export function schedule(graph: Graph, options: ScheduleOptions): Schedule {
+  // what is written where it is read takes no buffer more
+  if (graph.nodes.some(({ id }) => options.targets(id) === 0)) {
+    const scheduler = new Scheduler(graph, options, new Set(), true);
+    const planned = scheduler.run();
+    if (planned.dispatches.flat().every((part) => scheduler.fits(part))) return planned;
+  }
   // A part that would bind too much gives up the last of what it stores, which is then computed elsewhere.
   const alone = new Set<number>();
   for (;;) {
-    const scheduler = new Scheduler(graph, options, alone);
+    const scheduler = new Scheduler(graph, options, alone, false);
     const planned = scheduler.run();
     const last = planned.dispatches.flat().flatMap((part) => scheduler.excess(part));
     if (last.length === 0) return planned;
@@ -88,6 +94,8 @@ class Scheduler {
     private readonly options: ScheduleOptions,
     /** Nodes that join no part. */
     private readonly alone: ReadonlySet<number>,
+    /** No room is left for results. */
+    private readonly generous: boolean,
   ) {
     this.consumers = graph.nodes.map(() => []);
     for (const node of graph.nodes) for (const id of new Set(node.inputs)) this.consumers[id]!.push(node.id);
@@ -119,9 +127,13 @@ class Scheduler {
     return { graph: this.graph, dispatches };
   }
 
+  fits(part: Part): boolean {
+    return part.host || this.bound([part]) <= this.options.maxBuffers;
+  }
+
   /** What a part must give up, so that what it binds is granted. */
   excess(part: Part): readonly number[] {
-    if (part.host || this.bound([part]) <= this.options.maxBuffers) return [];
+    if (this.fits(part)) return [];
     const last = part.stores.filter((id) => id !== part.core && !this.alone.has(id)).at(-1);
     return last === undefined || part.core === undefined ? [] : [last];
   }
@@ -136,6 +148,7 @@ class Scheduler {
 
   /** Buffers that an expression may read, so that what is left suffices for results. */
   private mostBuffers(id: number): number {
+    if (this.generous) return this.options.maxBuffers;
     return Math.max(3, this.options.maxBuffers - Math.max(2, this.options.targets(id)));
   }
 
@@ -202,15 +215,27 @@ class Scheduler {
     this.keep(id);
   }
 
-  /** The buffers that the operands read, after some are kept where there are too many. */
+  /** The buffers that the operands read, after some are kept where there are too many: numbers that all entries share before whole tensors. */
   private fit(operands: readonly number[], most: number): Set<string> {
     for (;;) {
       const all = new Set(operands.flatMap((x) => [...this.buffers[x]!]));
       if (all.size <= most) return all;
-      const widest = [...operands].filter((x) => this.isFree(x) && !this.kept.has(x)).sort((a, b) => this.buffers[b]!.size - this.buffers[a]!.size)[0]; // prettier-ignore
-      if (widest === undefined || this.buffers[widest]!.size <= 1) return all;
-      this.keep(widest);
+      const wide = operands
+        .map((x) => this.behindBroadcast(x))
+        .filter((x) => this.isFree(x) && !this.kept.has(x) && this.buffers[x]!.size > 1)
+        .sort((a, b) => this.buffers[b]!.size - this.buffers[a]!.size);
+      const kept = wide.find((x) => this.size(x) === 1) ?? wide[0];
+      if (kept === undefined) return all;
+      this.keep(kept);
+      // views of it read it now
+      for (let x of operands)
+        for (; x !== kept && this.behindBroadcast(x) === kept; x = this.node(x).inputs[0]!) this.buffers[x] = this.buffers[kept]!;
     }
+  }
+
+  private behindBroadcast(id: number): number {
+    const node = this.node(id);
+    return node.prim === "broadcast" && this.isFree(id) && !this.kept.has(id) ? this.behindBroadcast(node.inputs[0]!) : id;
   }
 
   /** The part that a node can join: it follows one entry by entry, and all else is there before. */

@@ -1,5 +1,6 @@
-/** Times dispatches for tuning.ts, over buffers of their own that hold zeros: no state is touched. */
+/** Times dispatches for tuning.ts and roofline.ts, over buffers of their own that hold zeros: no state is touched. */
 import type { Assembled } from "./assemble.js";
+import type { Slot } from "./bindings.js";
 import { uniformStride, usage, type Device } from "./device.js";
 
 /** Rounds, of which the fastest counts, and about how long one is to take: less is lost in what a submission costs. */
@@ -7,8 +8,11 @@ const ROUNDS = 3;
 const MILLISECONDS = 4;
 const MOST = 64;
 
+/** What it takes to run a kernel. */
+export type Runnable = Pick<Assembled, "wgsl" | "workgroups" | "iteration"> & { readonly slots: readonly Pick<Slot, "access">[] };
+
 /** Milliseconds of one dispatch; `bytes` are those of its buffers. */
-export async function timeDispatch(device: Device, dispatch: Assembled, bytes: readonly number[]): Promise<number> {
+export async function timeDispatch(device: Device, dispatch: Runnable, bytes: readonly number[]): Promise<number> {
   if (dispatch.workgroups[0] === 0) return 0;
   const { gpu } = device;
   const { wgsl, slots, iteration, workgroups } = dispatch;

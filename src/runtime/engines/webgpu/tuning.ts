@@ -3,14 +3,13 @@
  * was fastest is kept by device and kernel in a file, so that it is measured once. Asked for with GMC_GPU_TUNE=1 or the option `tune`, never done
  * otherwise: sums in another order differ in their last bits, so that what a run computes would depend on what was measured.
  */
-import { GmcError, InternalError } from "../../graph/errors.js";
+import { GmcError } from "../../graph/errors.js";
 import { fnv1a32 } from "../../graph/random.js";
 import type { EngineOptions } from "../engine.js";
 import { inTurn } from "../shared.js";
 import type { Assembled } from "./assemble.js";
-import type { CompiledProgram, CompiledStage } from "./compile.js";
-import { programBuffers } from "./need.js";
-import { bytesOf } from "./store.js";
+import type { CompiledProgram } from "./compile.js";
+import { sizeOfBuffer } from "./need.js";
 import type { Choices } from "./tuning-file.js";
 
 const VARIABLE = "GMC_GPU_TUNE";
@@ -103,15 +102,4 @@ function withDispatches(program: CompiledProgram, change: (dispatch: Assembled) 
     steps: stage.steps.map((step) => (step.kind === "dispatch" ? { ...step, dispatch: change(step.dispatch) } : step)),
   }));
   return { ...program, stages };
-}
-
-function sizeOfBuffer(program: CompiledProgram, stage: CompiledStage, ref: string): number {
-  const own = programBuffers(program).find(({ name }) => name === ref);
-  if (own !== undefined) return own.bytes;
-  const name = ref.slice(ref.indexOf(":") + 1);
-  const pack = program.statePacks.find((each) => each.name === name);
-  if (pack !== undefined) return pack.bytes;
-  const content = program.outs.get(ref) ?? (ref.startsWith("write:") ? stage.writes[name] : stage.states.get(name)) ?? stage.writes[name];
-  if (content === undefined) throw new InternalError(`there is no buffer ${ref}`);
-  return bytesOf(content.shape);
 }
