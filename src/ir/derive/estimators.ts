@@ -7,18 +7,19 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributionOf } from "../distributions.js";
-import { type DrawFacts, type GradientPath, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
+import { type DrawFacts, type GradientPath, isUnbiased, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
 import type { AskedUse } from "../quantity.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { DistCall, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, walkExpr } from "../walk.js";
 import type { Chosen, Choices } from "./choices.js";
-import { type DeriveContext } from "./context.js";
+import { densityOf, type DeriveContext } from "./context.js";
+import { ancestorsOf } from "./marginal.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
 import { readsOnly } from "./sample-indices.js";
-import { stepIn } from "./steps.js";
+import { movingWith, stepIn } from "./steps.js";
 import { weightsIn } from "./weights.js";
 
 export interface DrawRequest {
@@ -132,9 +133,9 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
   reparam: ({ dist }) => `a sample of ${dist.name} is a differentiable function of its parameters`,
   vimco: ({ samples, dist, step }) =>
-    `${step === undefined ? `${dist.name} is not reparameterised` : `what is averaged steps at \`${step}\``}; each of the ${samples} samples is compared with the others`,
+    `${step === undefined || !dist.reparameterised ? `${dist.name} is not reparameterised` : `what is averaged steps at \`${step}\``}; each of the ${samples} samples is compared with the others`,
   score: ({ states, dist, samples, step }) =>
-    step !== undefined
+    step !== undefined && dist.reparameterised
       ? `what is averaged steps at \`${step}\`: the score function, less the mean of earlier steps`
       : `${dist.name} is not reparameterised, and ${whyNoSum(states?.size, samples)}: the score function, less the mean of earlier steps`,
 };
@@ -149,14 +150,13 @@ function defaultsOf(entry: LatentEntry | undefined): AskedUse["options"] {
   return Object.fromEntries((entry?.options ?? []).map((o) => [o.name, o.value]));
 }
 
-function chosenFor(entry: LatentEntry, reason: string): Choice {
-  const { path, unbiased } = entry.rule;
-  return { estimator: entry.name, text: entry.name, reason, path, unbiased };
+function chosenFor(entry: LatentEntry, reason: string, options: AskedUse["options"] = {}): Choice {
+  return { estimator: entry.name, text: entry.name, reason, path: entry.rule.path, unbiased: isUnbiased(entry, options) };
 }
 
 function askedFor(entry: LatentEntry, asked: Chosen, { states }: DrawFacts): Choice {
   const reason = entry.rule.surrogate.kind === "states" && states ? `asked for: its ${states.size} states are summed` : "asked for";
-  return { ...chosenFor(entry, reason), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
+  return { ...chosenFor(entry, reason, asked.options), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
 }
 
 function unmoved({ over }: DrawRequest): Choice {
@@ -169,7 +169,7 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
-  const step = moved && info.reparameterised ? stepIn(context, body, names) : undefined;
+  const step = moved && (info.reparameterised || info.values !== undefined) ? stepOf(context, draw, variable, body) : undefined;
   return {
     variable,
     dist: info,
@@ -183,6 +183,16 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
     step: step && printExpr(step),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };
+}
+
+/** Where the value, or the parameters of what is drawn after it, step as a variable of a draw moves, and what follows it. */
+function stepOf(context: DeriveContext, { source, names }: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+  if (source.kind !== "density") return undefined;
+  const given = new Set(source.given.map((s) => s.variable));
+  const drawn = ancestorsOf(context, densityOf(context, source.density), source.head, given);
+  const { moving, step } = movingWith(context, source.density, drawn, variable);
+  const bound = source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []));
+  return stepIn(context, body, new Set(bound.map((n) => (n.kind === "variable" ? n.variable : n.local.id)))) ?? step;
 }
 
 /** Do the bounds of a distribution, or of what a mixture mixes, read weights, or draws that may move? */
