@@ -30,6 +30,8 @@ export interface DrawFacts {
   readonly sequential: boolean;
   /** The interval of its values moves with what is trained. */
   readonly movingEdges: boolean;
+  /** The weights of a mixture move with what is trained. */
+  readonly movingShares: boolean;
   /** Where the value that is averaged steps as the sample, or a relaxation of it, moves: `sign(z)`. */
   readonly step: string | undefined;
 }

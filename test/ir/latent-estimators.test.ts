@@ -58,6 +58,7 @@ describe("what an estimator fits", () => {
     follows: false,
     sequential: false,
     movingEdges: false,
+    movingShares: false,
     step: undefined,
     ...more,
   });

@@ -13,7 +13,7 @@ import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { DistCall, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, walkExpr } from "../walk.js";
 import type { Chosen, Choices } from "./choices.js";
-import { densityOf, type DeriveContext } from "./context.js";
+import { densityOf, type DeriveContext, variablesIn } from "./context.js";
 import { ancestorsOf } from "./marginal.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
@@ -58,6 +58,12 @@ export interface Choice {
 /** In the order in which they are tried where `by` says nothing. */
 const UNASKED = ["reparam", "vimco", "score"] as const;
 
+/**
+ * As the weights of a mixture move, its samples cross from one component to the next, and the gradient of a sample lies all in what is between them: where
+ * they are apart no sample falls there in practice, and what others tell has another mean. Only where the score function is out of place is it taken unasked.
+ */
+const UNASKED_OF_SHARES = ["vimco", "score", "reparam"] as const;
+
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
   const { draw, variable, dist, moved } = drawn;
@@ -81,7 +87,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
   warnOfOwnWeights(context, drawn, request);
   if (enumerable && exact && facts.states) return chosenFor(exact, `exact: its ${facts.states.size} states are summed`);
   if (!moved) return unmoved(request);
-  for (const name of UNASKED) {
+  for (const name of facts.movingShares ? UNASKED_OF_SHARES : UNASKED) {
     const entry = latentEntries.get(name);
     const options = defaultsOf(entry);
     if (entry && entry.rule.misfit(facts, options) === undefined && coupling(entry, request.body) === undefined)
@@ -132,13 +138,19 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
 
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
   reparam: ({ dist }) => `a sample of ${dist.name} is a differentiable function of its parameters`,
-  vimco: ({ samples, dist, step }) =>
-    `${step === undefined || !dist.reparameterised ? `${dist.name} is not reparameterised` : `what is averaged steps at \`${step}\``}; each of the ${samples} samples is compared with the others`,
-  score: ({ states, dist, samples, step }) =>
-    step !== undefined && dist.reparameterised
-      ? `what is averaged steps at \`${step}\`: the score function, less the mean of earlier steps`
-      : `${dist.name} is not reparameterised, and ${whyNoSum(states?.size, samples)}: the score function, less the mean of earlier steps`,
+  vimco: (facts) => `${whyNoPath(facts)}; each of the ${facts.samples} samples is compared with the others`,
+  score: (facts) => {
+    const { states, dist, samples } = facts;
+    const sums = dist.reparameterised ? "" : `, and ${whyNoSum(states?.size, samples)}`;
+    return `${whyNoPath(facts)}${sums}: the score function, less the mean of earlier steps`;
+  },
 };
+
+function whyNoPath({ dist, step, movingShares }: DrawFacts): string {
+  if (!dist.reparameterised) return `${dist.name} is not reparameterised`;
+  if (step !== undefined) return `what is averaged steps at \`${step}\``;
+  return movingShares ? `few samples of a ${dist.name} show what its weights do to the others` : "";
+}
 
 function whyNoSum(states: number | undefined, samples: number | undefined): string {
   if (states === undefined) return "its values cannot be listed";
@@ -154,8 +166,14 @@ function chosenFor(entry: LatentEntry, reason: string, options: AskedUse["option
   return { estimator: entry.name, text: entry.name, reason, path: entry.rule.path, unbiased: isUnbiased(entry, options) };
 }
 
-function askedFor(entry: LatentEntry, asked: Chosen, { states }: DrawFacts): Choice {
-  const reason = entry.rule.surrogate.kind === "states" && states ? `asked for: its ${states.size} states are summed` : "asked for";
+function askedFor(entry: LatentEntry, asked: Chosen, { states, movingShares }: DrawFacts): Choice {
+  const isSum = entry.rule.surrogate.kind === "states" && states;
+  const isPath = entry.rule.path === "reparameterised" && movingShares;
+  const reason = isSum
+    ? `asked for: its ${states.size} states are summed`
+    : isPath
+      ? "asked for; of the mixture's weights only samples between its components tell, and where these lie apart there are none"
+      : "asked for";
   return { ...chosenFor(entry, reason, asked.options), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
 }
 
@@ -181,6 +199,7 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
     follows,
     sequential: readsItself(context, { variable, dist }),
     step: step && printExpr(step),
+    movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };
 }
@@ -193,6 +212,13 @@ function stepOf(context: DeriveContext, { source, names }: ObjectiveDraw, variab
   const { moving, step } = movingWith(context, source.density, drawn, variable);
   const bound = source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []));
   return stepIn(context, body, new Set(bound.map((n) => (n.kind === "variable" ? n.variable : n.local.id)))) ?? step;
+}
+
+/** Do the weights of a continuous mixture read what is trained, or latents? */
+function hasMovingShares(context: DeriveContext, { params }: DistCall): boolean {
+  const shares = [params["logits"], params["probs"]].flatMap((e) => e ?? []);
+  const isData = (v: string): boolean => context.model.variables.get(v)?.role === "data";
+  return shares.some((e) => weightsIn(context, [e]).size > 0 || ![...variablesIn(context, [e])].every(isData));
 }
 
 /** Do the bounds of a distribution, or of what a mixture mixes, read weights, or draws that may move? */
