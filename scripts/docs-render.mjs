@@ -316,11 +316,13 @@ function latentTable(tables) {
   const rows = estimatorsOf(tables, (e) => e.role === "latent").map((e) => [
     estimatorCall(e),
     e.rule.path,
-    e.rule.path === "none" ? "" : e.rule.unbiased ? "none" : "yes",
+    e.rule.path === "none" ? "" : biasOf(e.rule),
     sentence(e.doc),
   ]);
   return table([ESTIMATED.latent, "Path", "Bias", "How"], rows);
 }
+
+const biasOf = ({ unbiased, biasBy }) => (unbiased ? `none${biasBy ? `; ${biasBy.bias} by \`${biasBy.flag}\`` : ""}` : "yes");
 
 function estimatorCall(e) {
   const shown = e.options.map((o) => `${o.name} = ${o.value === "" ? "…" : o.value}`);

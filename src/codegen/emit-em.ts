@@ -42,7 +42,7 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
         if (step && !met.some((m) => m.step === step)) met.push({ step, parts });
       },
     };
-    const value = scope.writer.bind("value", lowerQuantity(watching, derived.quantity));
+    const value = scope.writer.bind("value", lowerQuantity(watching, em.likelihood));
     return call(
       "mSteps",
       name("weights"),

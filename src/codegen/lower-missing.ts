@@ -36,6 +36,13 @@ export function weighKnown(scope: QuantityScope, variable: string, states: Tenso
   return scope.writer.bind(`weight${capital(variable)}`, value, `all on ${variable} where it is there`) as TensorValue;
 }
 
+/** The logs of all states: in rows where the data have a value, of that one alone. */
+export function onlyKnown(scope: QuantityScope, variable: string, states: TensorValue, logs: TensorValue): TensorValue {
+  const data = dataOf(scope, variable);
+  const known = call("weighKnown", data.js, states.js, num(1), ...rankOf(data));
+  return { ...logs, js: call("add", logs.js, call("log", known)), lead: joinLeads([logs.lead, states.lead, data.lead]) };
+}
+
 /** A log-density of what was drawn, in the rows where it was: 0 in others. */
 export function whereDrawn(scope: QuantityScope, variable: string, log: TensorValue): TensorValue {
   const data = dataOf(scope, variable);

@@ -20,7 +20,7 @@ import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-fact
 import { lowerGaussianMarginal } from "./lower-gaussian.js";
 import { type Marginal, marginalOf } from "./marginal-names.js";
 import { quantityText } from "./mathtext.js";
-import { lowerByRow, weighKnown } from "./lower-missing.js";
+import { lowerByRow, onlyKnown, weighKnown } from "./lower-missing.js";
 import { type SampledRate, sampledRates } from "./sampled-rates.js";
 import { lowerSurrogate } from "./lower-surrogate.js";
 import { capital } from "./names.js";
@@ -276,7 +276,11 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     };
     value = reducePlate(scope, weighted, plate.id, "sum");
   } else {
-    const body = scope.writer.bind("logJoint", lowerQuantity({ ...inner, enumerating: true }, q.body)) as TensorValue;
+    const lowered = lowerQuantity({ ...inner, enumerating: true }, q.body);
+    const body = scope.writer.bind(
+      "logJoint",
+      q.fills ? onlyKnown(scope, q.variable, tensorValue(states), lowered) : lowered,
+    ) as TensorValue;
     value = reducePlate(scope, body, plate.id, { logsumexp: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op]);
   }
   scope.writer.dropPlate(plate.id);

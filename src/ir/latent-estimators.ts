@@ -30,7 +30,9 @@ export interface DrawFacts {
   readonly sequential: boolean;
   /** The interval of its values moves with what is trained. */
   readonly movingEdges: boolean;
-  /** Where the value that is averaged steps as it moves, `sign(z)`. */
+  /** The weights of a mixture move with what is trained. */
+  readonly movingShares: boolean;
+  /** Where the value that is averaged steps as the sample, or a relaxation of it, moves: `sign(z)`. */
   readonly step: string | undefined;
 }
 
@@ -67,12 +69,18 @@ export type Surrogate =
 interface LatentRule {
   readonly path: GradientPath;
   readonly unbiased: boolean;
+  /** A flag that gives one without bias a bias, and which. */
+  readonly biasBy?: { readonly flag: string; readonly bias: string };
   readonly surrogate: Surrogate;
   /** Why it does not fit a draw; undefined where it does. */
   readonly misfit: (facts: DrawFacts, options: Options) => string | undefined;
 }
 
 export type LatentEntry = EstimatorEntry & { readonly role: "latent"; readonly rule: LatentRule };
+
+export function isUnbiased({ rule: { unbiased, biasBy } }: LatentEntry, options: Options): boolean {
+  return unbiased && (biasBy === undefined || options[biasBy.flag] !== true);
+}
 
 const finite = ({ states, samples, dist }: DrawFacts): string | undefined =>
   !states || !dist.discrete
@@ -89,6 +97,12 @@ const smooth = ({ dist, step }: DrawFacts): string | undefined =>
     : step !== undefined
       ? `what is averaged steps as it moves, at \`${step}\`, of which the derivative of a sample sees nothing`
       : undefined;
+
+/** At a step the relaxed sample has no slope: a relaxation teaches nothing there, and a control variate no longer has the gradient of its mean. */
+const slopes = ({ step }: DrawFacts): string | undefined =>
+  step !== undefined
+    ? `what is averaged steps as the relaxed sample moves, at \`${step}\`, of which the derivative of that sample sees nothing`
+    : undefined;
 
 const family = ({ samples, bound }: DrawFacts): string | undefined =>
   samples === undefined
@@ -198,7 +212,7 @@ export const latentEstimators: readonly LatentEntry[] = [
         name: "normalize",
         kind: "flag",
         value: false,
-        doc: "divide by the deviation of the value over earlier steps, as in NVIL; of a learned baseline",
+        doc: "divide by the deviation of the value over earlier steps, as in NVIL, which scales the gradient; of a learned baseline",
       },
     ],
     conflict: (options, given) => {
@@ -216,6 +230,7 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
+      biasBy: { flag: "normalize", bias: "scaled" },
       surrogate: { kind: "score" },
       misfit: only(drawn, steady, ({ samples }, options) =>
         samples !== undefined && options["baseline"] === "leave_one_out"
@@ -290,7 +305,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "related", count: () => 3, fn: { bits: "rebar", unitVectors: "rebarOneHot" }, ...control },
-      misfit: only(drawn, bitsOrUnits, own),
+      misfit: only(drawn, bitsOrUnits, own, slopes),
     },
   },
   {
@@ -314,7 +329,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "related", count: () => 3, fn: { bits: "relax", unitVectors: "relaxOneHot" }, ...control },
-      misfit: only(drawn, bitsOrUnits, own),
+      misfit: only(drawn, bitsOrUnits, own, slopes),
     },
   },
   {
@@ -327,7 +342,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "relaxed",
       unbiased: false,
       surrogate: { kind: "replaced", draw: { bits: "concreteBernoulli", unitVectors: "concreteCategorical" } },
-      misfit: only(drawn, relaxable),
+      misfit: only(drawn, relaxable, slopes),
     },
   },
   {
@@ -340,7 +355,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "straight-through",
       unbiased: false,
       surrogate: { kind: "replaced", draw: { bits: "straightThroughBernoulli", unitVectors: "straightThroughCategorical" } },
-      misfit: only(drawn, relaxable),
+      misfit: only(drawn, relaxable, slopes),
     },
   },
   {
@@ -352,7 +367,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "straight-through",
       unbiased: false,
       surrogate: { kind: "replaced", draw: { bits: "meanThroughBernoulli", unitVectors: "meanThroughCategorical" } },
-      misfit: only(drawn, relaxable),
+      misfit: only(drawn, relaxable, slopes),
     },
   },
   {

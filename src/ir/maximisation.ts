@@ -1,10 +1,12 @@
 /** M-steps in the objective IR: what expectation maximisation estimates, factor by factor. */
 import type { Expr } from "./types.js";
 
-import type { Factor } from "./quantity.js";
+import type { Factor, Quantity } from "./quantity.js";
 
 /** M-steps of expectation maximisation; see derive/em.ts. */
 export interface Maximisation {
+  /** The objective as the E-step differentiates it: each conditional stands in it once. */
+  readonly likelihood: Quantity;
   readonly steps: readonly MaximisationStep[];
   /** Set where steps take batches: what is averaged over them, one entry for each weight that is estimated. */
   readonly online?: {

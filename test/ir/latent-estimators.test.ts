@@ -58,6 +58,7 @@ describe("what an estimator fits", () => {
     follows: false,
     sequential: false,
     movingEdges: false,
+    movingShares: false,
     step: undefined,
     ...more,
   });
@@ -98,6 +99,15 @@ describe("without `by`", () => {
 });
 
 describe("explain", () => {
+  it.each([
+    ["score(baseline = c(x))", true],
+    ["score(baseline = c(x), normalize = true)", false],
+  ])("by %s a path is without bias: %s", (by, unbiased) => {
+    // a deviation that divides the gradient scales its mean
+    const paths = explained(model(40, `maximize ELBO(p, q) by h: ${by}`, "net c(x) = x |> dense(1) |> sum")).train[0]?.paths;
+    expect(paths?.find((p) => p.variable === "h")?.unbiased).toBe(unbiased);
+  });
+
   it("prints the path of each gradient", () => {
     const paths = explained(model(40, "maximize ELBO(p, q) by h: concrete(t = 0.5)")).train[0]?.paths;
     expect(paths?.map((p) => [p.variable, p.path, p.unbiased])).toEqual([

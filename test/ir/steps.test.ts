@@ -9,6 +9,7 @@ model Steps(D = 2) {
   latent z : real[D]
   param a : positive[D] = 1
   net enc(x) { h = x |> dense(4) |> tanh  return (loc = h |> dense(D), scale = exp(h |> dense(D))) }
+  net ratio(z) { s = abs(z)  t = s / z  return t }
   net hard(z) { s = sign(z)  return s |> dense(D) }
   density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(${body}, 1) }
   density q(z | x) { e = enc(x)  z ~ ${q} }
@@ -28,6 +29,18 @@ describe("a value that steps as a reparameterised draw moves", () => {
     ["where(greater(z, 0), 1, 0)", "score", "where(greater(z, 0), 1, 0)"],
     ["onehot(argmax(z), 2)", "score", "argmax(z"],
     ["floor(2 * z)", "score", "floor("],
+    ["abs(z) / z", "score", "abs(z) / z"],
+    ["z / abs(z)", "score", "z / abs(z)"],
+    ["relu(z - 1) / (z - 1)", "score", "relu(("],
+    ["maximum(2 * z, 0) / z", "score", "maximum(("],
+    ["(z ^ 2) ^ 0.5 / z", "score", "^ 0.5"],
+    ["(z + abs(z)) / z", "score", "abs(z)"],
+    ["ratio(z)", "score", "s / z"],
+    ["z * abs(z)", "reparam", ""],
+    ["abs(z) / (1 + abs(z))", "reparam", ""],
+    ["z ^ 2 / (z ^ 2)", "reparam", ""],
+    ["abs(z) / (z - 1)", "reparam", ""],
+    ["z / norm(z)", "reparam", ""],
     ["where(greater(z, 0), z, 0)", "reparam", ""],
     ["z + stop(sign(z) - z)", "reparam", ""],
     ["z * stop(hard(z))", "reparam", ""],
@@ -42,6 +55,60 @@ describe("a value that steps as a reparameterised draw moves", () => {
   it.each(["reparam", "stl"])("is no place for %s", (by) => {
     expect(found(model("hard(z)", `by ${by}`)).errors).toEqual(["GM3504"]);
     expect(found(model("tanh(z)", `by ${by}`)).errors).toEqual([]);
+  });
+});
+
+describe("a relaxation of a discrete draw", () => {
+  const relaxing = (body: string, by: string, q = "Bernoulli(logits = x @ V)", p = "Bernoulli(logits = zeros(3))"): readonly string[] =>
+    found(`
+model Relaxed {
+  data x : real[2]
+  latent h : binary[3]
+  param W : real[3, 2], V : real[2, 3]
+  net r(h) = h |> dense(2) |> tanh |> dense(1) |> sum
+  density p(x, h) { h ~ ${p}  x ~ Normal(${body}, 1) }
+  density q(h | x) { h ~ ${q} }
+  train { maximize ELBO(p, q) by ${by}  optimizer = sgd(lr = 0.1) }
+}`).errors;
+  const hot = ["OneHotCategorical(logits = x @ V)", "OneHotCategorical(logits = zeros(3))"] as const;
+
+  // by enumeration the gradient of V is not 0 here; relaxed, it is that of the KL alone
+  it.each(["rebar", "relax(control = r(h))", "concrete", "gumbel_straight_through", "straight_through"])(
+    "by %s has no slope at a step",
+    (by) => {
+      expect(relaxing("where(greater(h, 0.5), 1, 0) @ W", `${by}`)).toEqual(["GM3504"]);
+      expect(relaxing("W[argmax(h)]", by, ...hot)).toEqual(["GM3504"]);
+      expect(relaxing("h @ W", by)).toEqual([]);
+      expect(relaxing("h @ W", by, ...hot)).toEqual([]);
+    },
+  );
+  it.each(["disarm", "arm", "local_expectation", "score", "enumerate"])("is no part of %s", (by) => {
+    expect(relaxing("where(greater(h, 0.5), 1, 0) @ W", by)).toEqual([]);
+  });
+});
+
+describe("a draw that steps with one before it", () => {
+  const chain = (
+    mean: string,
+    first = "Normal(loc, 1)",
+  ): { readonly estimators: readonly string[]; readonly errors: readonly string[] } => {
+    const text = `
+model Chain {
+  data x : real
+  latent a : real, b : real
+  param loc : real, s : real
+  density q(a, b | x) { a ~ ${first}  m = ${mean}  b ~ Normal(m, 1) }
+  train { maximize E[a, b ~ q(a, b | x)](b * x)  optimizer = sgd(lr = 0.1) }
+}`;
+    const { derived, diagnostics } = compile({ path: "test.gm", text });
+    return {
+      estimators: derived ? (explain(derived).train[0]?.latents ?? []).map((l) => `${l.variable} ${l.estimator}`) : [],
+      errors: diagnostics.filter((d) => d.severity === "error").map((d) => d.code),
+    };
+  };
+  it("is seen where its parameters step", () => {
+    expect(chain("s * sign(a)")).toEqual({ estimators: ["a score", "b reparam"], errors: [] });
+    expect(chain("s * a")).toEqual({ estimators: ["a reparam", "b reparam"], errors: [] });
   });
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import * as runtime from "../../src/runtime/index.js";
 import { builtins } from "../../src/ir/builtins.js";
-import { distributions, implicitComponents } from "../../src/ir/distributions.js";
+import { distributionOf, distributions, implicitComponents } from "../../src/ir/distributions.js";
 import { gridOf } from "../../src/ir/autoregressive/grid.js";
 import { maskRule } from "../../src/ir/autoregressive/masks.js";
 import type { MaskRule } from "../../src/ir/autoregressive/order.js";
@@ -49,6 +49,17 @@ describe("distributions", () => {
 test.each([...implicitComponents])("a component %s has a distribution function", (name) => {
   const object = names[distributions.get(name)?.runtime ?? ""] as RuntimeDistribution & { readonly cdf?: unknown };
   expect([object.reparameterised, object.eventRank, typeof object.cdf]).toEqual([true, 0, "function"]);
+});
+
+/** A sample that the generated code holds fixed is one that the runtime moves, and the other way round: else its gradient is counted twice, or not at all. */
+test("the runtime moves the samples of the mixtures that count as reparameterised, and of no others", () => {
+  for (const { name, runtime: of } of distributions.values()) {
+    const component = names[of] as RuntimeDistribution | undefined;
+    if (component === undefined || component.eventRank !== 0 || component.mean === undefined || !("variance" in component)) continue;
+    if (Object.values(component.parameters[0] ?? {}).some((p) => p?.rank !== 0)) continue;
+    const mixed = runtime.mixture("Mixture", component as never);
+    expect([name, mixed.reparameterised]).toEqual([name, distributionOf({ dist: "Mixture", of: { dist: name } })?.reparameterised]);
+  }
 });
 
 interface RuntimeLayer {

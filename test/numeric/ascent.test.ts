@@ -95,6 +95,23 @@ describe("sparse codes", () => {
     expectClose(gradient, wanted, 1e-5);
   });
 
+  it.each(["ista", "fista"])("%s takes rows that miss a value: their codes are those of what is left, nothing here", async (by) => {
+    const loaded = model("Laplace(0, 0.4)", "Normal(z @ A, 0.5)", `by ${by}(steps = 700)`, "", "real", "real");
+    const missing = loadModel(`model M(D = ${D}, F = ${F}) {
+      data x : real[D]?, u : real
+      latent z : real[F]
+      param A : real[F, D]
+      density p(x, u, z) { z ~ Laplace(0, 0.4)   x ~ Normal(z @ A, 0.5)   u ~ Normal(0, 1) }
+      train { maximize max[z](log p(x, u, z)) by ${by}(steps = 700)   optimizer = sgd(lr = 0.1), batch = ${B}, steps = 1 }
+    }`);
+    const { z: whole } = await found(loaded);
+    const holes = x.map((v, i) => (i < D ? NaN : v));
+    const { carried } = await gradientsOf(missing.model, { weights: { A }, data: { x: holes, u: x.slice(0, B) }, rows: B });
+    const z = Array.from(carried["chain:latents.z"]!.data);
+    expectClose(z.slice(F), whole.slice(F), 1e-5);
+    expect(z.slice(0, F)).toEqual(new Array(F).fill(0));
+  });
+
   it.each([
     ["ista", 12, false],
     ["fista", 12, true],

@@ -96,6 +96,30 @@ describe("one step", () => {
     close(next["s"]!.map(softplus), deviations);
   });
 
+  it("of classes that some rows have", async () => {
+    const text = (which: string): string =>
+      mixture("Normal(mu[c], s[c])", `param mu : real[${K}, ${D}], s : positive[${K}, ${D}]`, "real", which)
+        .replace("latent c", "data c")
+        .replace(`category[${K}]`, `category[${K}]?`);
+    const labels = Array.from({ length: N }, (_, n) => (n % 4 === 0 ? (n + 1) % K : -1));
+    const r = shares().map((row, n) => (labels[n]! < 0 ? row : row.map((_, k) => (labels[n] === k ? 1 : 0))));
+    const next = await step(text("log p(x, c)"), { w, mu, s }, { x, c: labels });
+    const count = w.map((_, k) => r.reduce((t, row) => t + row[k]!, 0));
+    const means = mu.map((_, i) => r.reduce((t, row, n) => t + row[Math.floor(i / D)]! * at(n, i % D), 0) / count[Math.floor(i / D)]!);
+    close(
+      posterior(next["w"]!),
+      count.map((c) => c / N),
+    );
+    close(next["mu"]!, means);
+    // all rows have it, or none
+    const all = labels.map((_, n) => n % K);
+    const plain = text("log p(x, c)").replace("]?", "]");
+    close((await step(text("log p(x, c)"), { w, mu, s }, { x, c: all }))["mu"]!, (await step(plain, { w, mu, s }, { x, c: all }))["mu"]!);
+    const none = labels.map(() => -1);
+    const latent = mixture("Normal(mu[c], s[c])", `param mu : real[${K}, ${D}], s : positive[${K}, ${D}]`);
+    close((await step(text("log p(x, c)"), { w, mu, s }, { x, c: none }))["mu"]!, (await step(latent, { w, mu, s }, { x }))["mu"]!);
+  });
+
   it("of one whose scale is shared, and an exp", async () => {
     const text = mixture("Normal(mu[c], exp(u))", `param mu : real[${K}, ${D}], u : real[${D}]`);
     const u = [0.25, -0.25];
@@ -359,6 +383,14 @@ describe("what has no M-step", () => {
     ["GM3852", mixture("Normal(tanh(mu[c]), 1)", `param mu : real[${K}, ${D}]`)],
     ["GM3853", mixture("Normal(mu[c], exp(mu[c]))", `param mu : real[${K}, ${D}]`)],
     ["GM3851", mixture("Normal(mu[c], 1)", `param mu : real[${K}, ${D}]`, "real", "2 * log p(x)")],
+    // rows without x know other factors than those with it
+    [
+      "GM3851",
+      mixture("Normal(mu[c], 1)", `param mu : real[${K}, ${D}]`, "real", "log p(x, c)").replace(
+        /(data x : real\[2\]).*?latent (c.*?)\n/su,
+        "$1?, $2\n",
+      ),
+    ],
     ["GM3855", mixture("Normal(mu[c], 1)", `param mu : real[${K}, ${D}]`).replace("maximize", "minimize")],
     ["GM3854", mixture("Normal(mu[c], 1)", `param mu : real[${K}, ${D}]`).replace("epochs = 20", "batch = 10, epochs = 20")],
   ])("%s", (code, text) => expect(codes(text)).toEqual([code]));

@@ -4,6 +4,8 @@
  * variances are printed. Those with a bias show it, and it shrinks with the temperature.
  */
 import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { explain } from "../../src/codegen/explain.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import * as gmc from "../../src/runtime/index.js";
 import { gradientsOf } from "../support/gradients.js";
@@ -464,6 +466,49 @@ model Mixed {
   it("follows its parameters unasked", () => {
     expect(found.get("mixture")!.bias).toBe(found.get("mixture by reparam")!.bias);
     expect(found.get("mixture by reparam")!.varianceQ).toBeLessThan(found.get("mixture by score")!.varianceQ);
+  });
+});
+
+describe("a mixture whose components lie apart, or end", () => {
+  const apart = (of: string, by = ""): string => `
+model Apart {
+  data x : binary[1]
+  latent z : real
+  param A : real[2], V : real[2]
+  density q(z | x) { z ~ Mixture(A, ${of}) }
+  train { maximize E[z ~ q(z | x)](z + 0 * sum(x))${by}
+    optimizer = sgd(lr = 0.1), batch = 4, steps = 1 }
+}`;
+  const A = [0.4, -0.3];
+  const exact = (means: readonly number[]): Weights =>
+    differences(
+      (w: Weights) => {
+        const [a, b] = w["A"]!.map(Math.exp) as [number, number];
+        return (a * means[0]! + b * means[1]!) / (a + b);
+      },
+      { A },
+    );
+  // of a reparameterised Normal mixture, what its weights do to a sample lies between the components, where nobody draws: 0.556 in place of 1.330
+  it.each<[of: string, means: readonly number[], first: string]>([
+    ["Normal(stack(-3, 3), 0.3)", [-3, 3], " by score"],
+    ["Uniform(stack(0, 2), stack(1, 3))", [0.5, 2.5], ""],
+    ["Uniform(stack(0, 0.5), stack(1, 3))", [0.5, 1.75], ""],
+  ])("%s", async (of, means, first) => {
+    for (const by of [first, " by score(baseline = leave_one_out, k = 4)"]) {
+      const m = await measure(apart(of, by), exact(means), { A, V: [0, 0] }, [1]);
+      show(of, by, m);
+      expect(m.worst).toBeLessThan(4);
+    }
+  });
+  it("says of a reparameterised one what its trained weights do not see", () => {
+    const trained = apart("Normal(V, 0.3)");
+    const [told, silent] = [trained, trained.replace("Mixture(A,", "Mixture(stack(0.4, -0.3),")].map((text) => {
+      const { derived } = compile({ path: "m.gm", text });
+      return derived && explain(derived).train[0]?.latents[0];
+    });
+    expect([told?.estimator, silent?.estimator]).toEqual(["reparam", "reparam"]);
+    expect(told?.reason).toContain("only samples between its components tell");
+    expect(silent?.reason).not.toContain("between its components");
   });
 });
 

@@ -12,13 +12,14 @@
  * `by em(decay = 0.99)` takes a batch at each step, and estimates from exponential averages of the sums and counts (Cappé & Moulines 2009; for codes and
  * the vectors nearest to them, van den Oord et al. 2017, appendix A.1).
  */
-import { InternalError } from "../../base/internal-error.js";
+import { assertNever, InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributions } from "../distributions.js";
 import { listed } from "../energy/listed.js";
 import type { Factor, Quantity } from "../quantity.js";
+import { mapQuantity } from "../quantity-walk.js";
 import type { FittedParameter, LinearMap, Maximisation, MaximisationStep } from "../maximisation.js";
 import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
@@ -41,7 +42,8 @@ export function deriveEm(
     return undefined;
   }
   const factors: Counted[] = [];
-  const odd = collect(quantity, factors);
+  const likelihood = withMissing(quantity);
+  const odd = collect(likelihood, factors);
   if (odd) {
     report(
       context.diagnostics,
@@ -84,14 +86,14 @@ export function deriveEm(
     }
     if (fits.length > 0 || map) steps.push({ factor, latents, fits: inOrder(factor, fits), ...(map && { map }) });
   }
-  if (decay === 0) return { steps };
+  if (decay === 0) return { likelihood, steps };
   const averages = steps.flatMap((s) => s.fits.map(({ path }) => ({ name: `em:${path}`, shape: [2, ...shapeOf(context, path)] })));
   if (restart > 0 && !steps.some((s) => s.fits.some((f) => f.ofRows))) {
     const problem = "`restart` is for the location of a Normal that an index picks, `mu[c]`, and none is estimated here";
     report(context.diagnostics, "GM3521", asked.span, { problem }, { help: ["leave it out"] });
     return undefined;
   }
-  return { steps, online: { decay, smooth, restart, averages } };
+  return { likelihood, steps, online: { decay, smooth, restart, averages } };
 }
 
 /** A conditional of the likelihood, and the normal latents that are integrated out around it. */
@@ -145,6 +147,20 @@ function shapeOf(context: DeriveContext, path: string): readonly number[] {
   return param.domain.shape.map((d) => d.size);
 }
 
+/**
+ * Labels that are there in some rows: the likelihood of a row with its label is the sum over all labels with the others left out, so that one sum serves
+ * rows of either kind, and each conditional stands in it once.
+ */
+function withMissing(quantity: Quantity): Quantity {
+  return (
+    mapQuantity(quantity, (q) => {
+      if (q.kind !== "byRow" || !q.there || q.missing?.kind !== "enumerate") return q;
+      const sums = q.missing.op === "logsumexp" && q.missing.variable === q.variable && !q.missing.local;
+      return sums ? { ...q.missing, fills: true } : q;
+    }) ?? quantity
+  );
+}
+
 /** Factors of a likelihood; what else there is in it, if anything. */
 function collect(q: Quantity, into: Counted[]): { readonly what: string; readonly span: Span | undefined } | undefined {
   switch (q.kind) {
@@ -186,10 +202,15 @@ function collect(q: Quantity, into: Counted[]): { readonly what: string; readonl
     case "logPartition":
     case "matching":
       return { what: "an energy", span: q.span };
+    case "byRow":
+      return { what: `data that may be missing in a row, \`${q.variable}\``, span: q.span };
     case "value":
     case "apply":
     case "reduce":
+    case "grad":
       return { what: "a term that is no log-density", span: undefined };
+    default:
+      return assertNever(q);
   }
 }
 

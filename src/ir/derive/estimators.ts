@@ -7,17 +7,18 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributionOf } from "../distributions.js";
-import { type DrawFacts, type GradientPath, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
+import { type DrawFacts, type GradientPath, isUnbiased, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
 import type { AskedUse } from "../quantity.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { DistCall, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, walkExpr } from "../walk.js";
 import type { Chosen, Choices } from "./choices.js";
-import { type DeriveContext } from "./context.js";
+import { densityOf, type DeriveContext, variablesIn } from "./context.js";
+import { ancestorsOf } from "./marginal.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { stepIn } from "./steps.js";
+import { movingWith, stepIn } from "./steps.js";
 import { weightsIn } from "./weights.js";
 
 export interface DrawRequest {
@@ -131,15 +132,29 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
 const namesOf = (draw: ObjectiveDraw): ReadonlySet<string> =>
   new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
 
+/**
+ * As the weights of a mixture move, its samples cross from one component to the next, and the gradient of a sample lies all in what is between them: where
+ * they are apart no sample falls there in practice, and the mean of the others is another.
+ */
+const SHARES =
+  "of the mixture's weights only samples between its components tell, and where these lie apart there are none: `by score` sees them";
+
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
-  reparam: ({ dist }) => `a sample of ${dist.name} is a differentiable function of its parameters`,
-  vimco: ({ samples, dist, step }) =>
-    `${step === undefined ? `${dist.name} is not reparameterised` : `what is averaged steps at \`${step}\``}; each of the ${samples} samples is compared with the others`,
-  score: ({ states, dist, samples, step }) =>
-    step !== undefined
-      ? `what is averaged steps at \`${step}\`: the score function, less the mean of earlier steps`
-      : `${dist.name} is not reparameterised, and ${whyNoSum(states?.size, samples)}: the score function, less the mean of earlier steps`,
+  reparam: ({ dist, movingShares }) =>
+    `a sample of ${dist.name} is a differentiable function of its parameters${movingShares ? `; ${SHARES}` : ""}`,
+  vimco: (facts) => `${whyNoPath(facts)}; each of the ${facts.samples} samples is compared with the others`,
+  score: (facts) => {
+    const { states, dist, samples } = facts;
+    const sums = dist.reparameterised ? "" : `, and ${whyNoSum(states?.size, samples)}`;
+    return `${whyNoPath(facts)}${sums}: the score function, less the mean of earlier steps`;
+  },
 };
+
+function whyNoPath({ dist, step }: DrawFacts): string {
+  if (!dist.reparameterised) return `${dist.name} is not reparameterised`;
+  if (step !== undefined) return `what is averaged steps at \`${step}\``;
+  return "";
+}
 
 function whyNoSum(states: number | undefined, samples: number | undefined): string {
   if (states === undefined) return "its values cannot be listed";
@@ -151,14 +166,15 @@ function defaultsOf(entry: LatentEntry | undefined): AskedUse["options"] {
   return Object.fromEntries((entry?.options ?? []).map((o) => [o.name, o.value]));
 }
 
-function chosenFor(entry: LatentEntry, reason: string): Choice {
-  const { path, unbiased } = entry.rule;
-  return { estimator: entry.name, text: entry.name, reason, path, unbiased };
+function chosenFor(entry: LatentEntry, reason: string, options: AskedUse["options"] = {}): Choice {
+  return { estimator: entry.name, text: entry.name, reason, path: entry.rule.path, unbiased: isUnbiased(entry, options) };
 }
 
-function askedFor(entry: LatentEntry, asked: Chosen, { states }: DrawFacts): Choice {
-  const reason = entry.rule.surrogate.kind === "states" && states ? `asked for: its ${states.size} states are summed` : "asked for";
-  return { ...chosenFor(entry, reason), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
+function askedFor(entry: LatentEntry, asked: Chosen, { states, movingShares }: DrawFacts): Choice {
+  const isSum = entry.rule.surrogate.kind === "states" && states;
+  const isPath = entry.rule.path === "reparameterised" && movingShares;
+  const reason = isSum ? `asked for: its ${states.size} states are summed` : isPath ? `asked for; ${SHARES}` : "asked for";
+  return { ...chosenFor(entry, reason, asked.options), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
 }
 
 function unmoved({ over }: DrawRequest): Choice {
@@ -171,7 +187,7 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = namesOf(draw);
-  const step = moved && info.reparameterised ? stepIn(context, body, names) : undefined;
+  const step = moved && (info.reparameterised || info.values !== undefined) ? stepOf(context, draw, variable, body) : undefined;
   return {
     variable,
     dist: info,
@@ -183,8 +199,26 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
     follows,
     sequential: readsItself(context, { variable, dist }),
     step: step && printExpr(step),
+    movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };
+}
+
+/** Where the value, or the parameters of what is drawn after it, step as a variable of a draw moves, and what follows it. */
+function stepOf(context: DeriveContext, { source, names }: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+  if (source.kind !== "density") return undefined;
+  const given = new Set(source.given.map((s) => s.variable));
+  const drawn = ancestorsOf(context, densityOf(context, source.density), source.head, given);
+  const { moving, step } = movingWith(context, source.density, drawn, variable);
+  const bound = source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []));
+  return stepIn(context, body, new Set(bound.map((n) => (n.kind === "variable" ? n.variable : n.local.id)))) ?? step;
+}
+
+/** Do the weights of a continuous mixture read what is trained, or latents? */
+function hasMovingShares(context: DeriveContext, { params }: DistCall): boolean {
+  const shares = [params["logits"], params["probs"]].flatMap((e) => e ?? []);
+  const isData = (v: string): boolean => context.model.variables.get(v)?.role === "data";
+  return shares.some((e) => weightsIn(context, [e]).size > 0 || ![...variablesIn(context, [e])].every(isData));
 }
 
 /** Do the bounds of a distribution, or of what a mixture mixes, read weights, or draws that may move? */

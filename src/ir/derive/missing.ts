@@ -10,11 +10,12 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import type { Factor, Quantity } from "../quantity.js";
-import { mapQuantity } from "../quantity-walk.js";
+import type { Factor, Quantity, Term } from "../quantity.js";
+import { mapQuantity, termsOf } from "../quantity-walk.js";
+import { sameExpr } from "../same-expr.js";
 import type { Expr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
-import { densityOf, type DeriveContext } from "./context.js";
+import { densityOf, type DeriveContext, variablesIn } from "./context.js";
 import { logDensityText } from "./marginal.js";
 
 export function mayBeMissing(context: DeriveContext, variable: string): boolean {
@@ -39,6 +40,39 @@ export function deriveByRow(
   const missing = head.length > 0 ? deriveByRow(context, { ...expr, head }, bound, derive) : undefined;
   if (!there || (head.length > 0 && !missing)) return undefined;
   return { kind: "byRow", variable, there, missing, text: logDensityText(expr), span: expr.span };
+}
+
+/** A term that differs with the rows that have a value: the parts that do not, as terms of their own, and what is left of it. */
+export function apartByRow(context: DeriveContext, term: Term): readonly Term[] {
+  const { quantity: q } = term;
+  if (q.kind !== "byRow" || !q.there || !q.missing) return [term];
+  const partsOf = (part: Quantity): readonly Term[] => termsOf(part).flatMap((t) => apartByRow(context, t));
+  const [there, missing] = [partsOf(q.there), partsOf(q.missing)];
+  const left = [...missing];
+  const [common, own]: [Term[], Term[]] = [[], []];
+  for (const t of there) {
+    const at = left.findIndex((m) => isSameTerm(context, t, m));
+    if (at >= 0) left.splice(at, 1);
+    (at >= 0 ? common : own).push(t);
+  }
+  if (common.length === 0) return [term];
+  const inner = common.map((t) => ({ scale: term.scale * t.scale, factors: [...term.factors, ...t.factors], quantity: t.quantity }));
+  const rest = (terms: readonly Term[]): Quantity | undefined => (terms.length > 0 ? { kind: "sum", terms, span: q.span } : undefined);
+  return own.length + left.length === 0
+    ? inner
+    : [...inner, { ...term, quantity: { ...q, there: rest(own), missing: rest(left), text: undefined } }];
+}
+
+/** The same conditional at the same values. */
+function isSameTerm(context: DeriveContext, a: Term, b: Term): boolean {
+  const [p, q] = [a.quantity, b.quantity];
+  if (p.kind !== "factor" || q.kind !== "factor" || a.scale !== b.scale || a.factors.length + b.factors.length > 0) return false;
+  if (p.density !== q.density || p.variable !== q.variable || p.dist !== q.dist || p.through || q.through) return false;
+  return [p.variable, ...variablesIn(context, distExprs(p.dist))].every((v) => {
+    const [x, y] = [p.at.get(v), q.at.get(v)];
+    const isOwn = (e: Expr | undefined): boolean => e === undefined || standsForItself({ variable: v, value: e });
+    return x && y ? sameExpr(x, y) : isOwn(x) && isOwn(y);
+  });
 }
 
 /** Inside an `E` that fills variables in: the density that they are drawn from, in the rows where they are drawn. */

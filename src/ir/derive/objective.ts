@@ -8,7 +8,7 @@ import type { Span } from "../../base/source.js";
 import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
 import type { DerivedObjective, DrawStep, EstimatorNote, NoiseDensity, Plate, Quantity, Term } from "../quantity.js";
-import { exprsOf, walkQuantity } from "../quantity-walk.js";
+import { exprsOf, namesBoundBy, walkQuantity } from "../quantity-walk.js";
 import { dim } from "../shapes.js";
 import { finiteStates } from "../states.js";
 import type { DrawTarget, EstimatorChoice, Expr, GradExpr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
@@ -26,7 +26,7 @@ import { containsSampledExpectation, drawsNumbers, isProbabilistic } from "./con
 import { deriveEm } from "./em.js";
 import { deriveMaximum } from "./maxima.js";
 import { distinct, ordersNotes } from "./notes.js";
-import { planDraw } from "./plan-draw.js";
+import { planDraw, type PlannedDraw } from "./plan-draw.js";
 import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
@@ -392,8 +392,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
   const plates = new Map(state.plates);
-  for (const target of draw.names) {
-    const name = target.kind === "variable" ? target.variable : target.local.id;
+  for (const name of draw.names.map(nameOf)) {
     if (plate) plates.set(name, plate);
     else plates.delete(name);
   }
@@ -417,6 +416,8 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     span: whole.span,
     statement: state.request.span,
     fresh: () => `plate${state.counter.plates++}`,
+    boundFrom: (at) =>
+      new Set([...planned.steps.slice(planned.steps.indexOf(at)).flatMap(boundBy), ...rest.flatMap((d) => d.names.map(nameOf))]),
   };
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -455,9 +456,11 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     }
     if (step.kind === "factor" && step.estimator === "enumerate") {
       flush();
+      // an error within has been reported
+      if (!result) return undefined;
       const variable = state.context.model.variables.get(step.factor.variable);
       const states = variable && finiteStates(variable.domain, step.factor.dist.dist);
-      if (!states || !result) throw new InternalError(`cannot enumerate ${step.factor.variable}`);
+      if (!states) throw new InternalError(`cannot enumerate ${step.factor.variable}`);
       if (plate) {
         report(
           state.context.diagnostics,
@@ -494,6 +497,14 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   }
   flush();
   return result;
+}
+
+const nameOf = (target: DrawTarget): string => (target.kind === "variable" ? target.variable : target.local.id);
+
+/** Names that a planned step binds. */
+function boundBy(step: PlannedDraw["steps"][number]): readonly string[] {
+  if (step.kind === "joint") return [...step.latents.keys()];
+  return step.kind === "posterior" ? [step.local?.id ?? step.variable] : [...namesBoundBy([step])];
 }
 
 function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {

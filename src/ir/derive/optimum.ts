@@ -11,7 +11,7 @@ import { distributions, type ProximalLaw } from "../distributions.js";
 import { listed } from "../energy/listed.js";
 import { estimators } from "../estimators.js";
 import type { Factor, Optimum, Quantity, Term } from "../quantity.js";
-import { exprsOf, quantityChildren, walkQuantity } from "../quantity-walk.js";
+import { exprsOf, quantityChildren, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { DomainName, Expr, Variable } from "../types.js";
 import { distExprs } from "../walk.js";
 import { dependenceOn } from "./affine.js";
@@ -19,6 +19,7 @@ import type { Chosen } from "./choices.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { drawsSamples } from "./energy-use.js";
 import { variableText } from "./marginal.js";
+import { apartByRow } from "./missing.js";
 
 interface Request {
   readonly op: "max" | "min";
@@ -56,7 +57,7 @@ export function deriveContinuousOptimum(
   const sense = op === "max" ? 1 : -1;
   const smooth: Term[] = [];
   const proximal: Optimum["proximal"][number][] = [];
-  for (const term of body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }]) {
+  for (const term of termsOf(body).flatMap((t) => apartByRow(context, t))) {
     const turned: Term = { ...term, scale: sense * term.scale };
     if (
       ![...variablesIn(context, [...exprsOf(term.quantity), ...term.factors]), ...namesOf(term.quantity)].some((v) => variables.includes(v))

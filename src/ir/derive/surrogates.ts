@@ -26,13 +26,15 @@ export interface Surroundings {
   /** Of the statement. */
   readonly statement: Span;
   readonly fresh: () => string;
+  /** Names that a step binds, and those that the `E` draws after it. */
+  readonly boundFrom: (step: DrawStep) => ReadonlySet<string>;
 }
 
 /** Draws in a row as nested expectations; undefined after an error has been reported. */
 export function averaged(around: Surroundings, steps: readonly DrawStep[], body: Quantity): Quantity | undefined {
   let result: Quantity | undefined = body;
   for (const group of grouped(around, steps)?.reverse() ?? []) {
-    if (!result || !seesNoSample(around, group.steps, steps)) return undefined;
+    if (!result || !seesNoSample(around, group.steps)) return undefined;
     result = average(around, group, result);
   }
   return result;
@@ -272,33 +274,32 @@ function quantityReads(context: DeriveContext, q: Quantity, names: ReadonlySet<s
  * A baseline is no function of what it is a baseline for: with the sample in it, its own mean is left in the gradient. A control variate is one of the
  * sample, and of what is drawn before it.
  */
-function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all: readonly DrawStep[]): boolean {
-  const first = all.findIndex((step) => group.includes(step));
-  const after = all.findLastIndex((step) => group.includes(step)) + 1;
+function seesNoSample({ context, boundFrom }: Surroundings, group: readonly DrawStep[]): boolean {
+  const own = namesBoundBy(group);
+  const [first] = group;
   for (const step of group) {
     if (step.kind !== "factor") continue;
-    for (const [option, { from, what, why, help }] of Object.entries({
+    for (const [option, { sees, what, help }] of Object.entries({
       baseline: {
-        from: first,
+        sees: false,
         what: "a baseline",
-        why: "which it is a baseline for",
         help: [
           "let it read the data, and what is drawn before the latent: `score(baseline = c(x))`",
           "a function of the sample is a control variate: `relax(control = r(z))` takes its mean away again",
         ],
       },
       control: {
-        from: after,
+        sees: true,
         what: "a control variate",
-        why: "which is drawn after its sample",
         help: ["let it read the sample, the data, and what is drawn before the latent", "`rebar` needs no function of its own"],
       },
     })) {
       const read = step.asked?.exprs[option];
-      if (!read) continue;
-      const later = namesBoundBy(all.slice(from));
-      const seen = [...variablesIn(context, [read])].find((v) => later.has(v));
+      if (!read || !first) continue;
+      const from = boundFrom(first);
+      const seen = [...variablesIn(context, [read])].find((v) => from.has(v) && !(sees && own.has(v)));
       if (seen === undefined) continue;
+      const why = own.has(seen) ? `which it is ${what} for` : `which is drawn after \`${step.factor.variable}\``;
       report(
         context.diagnostics,
         "GM3802",

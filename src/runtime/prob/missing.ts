@@ -32,7 +32,7 @@ export function whereMissing(data: Tensor, missing: TensorLike, known: TensorLik
  * Weights of all states of a variable, `states` [S, 1, ...event] and `weights` [S, B], in rows that miss their value; in others 1 for the state
  * that the row has and 0 for the rest.
  */
-export function weighKnown(data: Tensor, states: Tensor, weights: Tensor, rank = 0): Tensor {
+export function weighKnown(data: Tensor, states: Tensor, weights: TensorLike, rank = 0): Tensor {
   const present = allLast(there(data), rank);
   return select(present, cast(and(present, allLast(equal(states, data), rank)), "f32"), weights);
 }

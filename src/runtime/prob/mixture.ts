@@ -70,7 +70,9 @@ function parametersOf<P extends object>(component: Distribution<P>): readonly Re
 /** One mixture for each entry: component axis last. */
 export function mixture<P extends object>(name: string, component: Component<P>) {
   if (component.eventRank !== 0) throw new InternalError(`a trailing mixture of ${component.name}, which is over vectors`);
-  const implicit = component.reparameterised && component.cdf !== undefined;
+  // where a component ends or has all its mass, the sample jumps as the weights move
+  const smooth = component.support !== "interval" && component.support !== "point";
+  const implicit = component.reparameterised && component.cdf !== undefined && smooth;
   /** log sum_k w_k f_k(x) */
   const logProb = (x: TensorLike, params: MixtureParams<P>): Tensor =>
     logSumExp(add(categoricalLogProbs(weightsOf(params)), component.logProb(expandDims(lift(x), -1), componentParams<P>(params))), -1);
