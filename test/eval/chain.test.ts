@@ -60,6 +60,16 @@ const variation = (a: readonly number[], b: readonly number[]): number => a.redu
 const chance = (p: readonly number[], n: number): number => p.reduce((t, q) => t + Math.sqrt((2 * q * (1 - q)) / (Math.PI * n)), 0) / 2;
 
 describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engine) => {
+  it("stops at a limit of time, says after how many sweeps, and no sooner where there is time for all", async () => {
+    const trained = await opened(engine);
+    const cut = await trained.sample(10, { sweeps: 1_000_000_000, seconds: 0.3 });
+    expect(cut.sweeps).toBeGreaterThan(0);
+    expect(cut.sweeps).toBeLessThan(1_000_000_000);
+    // the values are those that so many sweeps leave
+    expect(await trained.sample(10, { sweeps: cut.sweeps! })).toEqual(cut);
+    expect(await trained.sample(10, { seconds: 600 })).toEqual(await trained.sample(10, { sweeps: 60 }));
+  }, 60_000);
+
   it("draws from the distribution", async () => {
     const trained = await opened(engine);
     const { values, means } = await trained.sample(4000);

@@ -36,6 +36,8 @@ export interface ChainOptions {
   readonly start?: ChainStart | undefined;
   /** In place of the density's own number. */
   readonly sweeps?: number | undefined;
+  /** No further sweeps after so many seconds; compiling them counts. */
+  readonly seconds?: number | undefined;
   /** Conditions, and variables that are clamped: [rows, ...event]. */
   readonly given: HostTensors;
   /** Entries of a variable of the chain that are held. */
@@ -53,6 +55,8 @@ export interface ChainDraw {
   readonly last: HostTensors;
   /** At the start and after every so many sweeps. */
   readonly frames: readonly HostTensors[];
+  /** How many were taken. */
+  readonly sweeps: number;
 }
 
 const stored = (name: string): string => `draw:${name}`;
@@ -62,6 +66,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   const given = { ...(await drawnBefore(chain.before, asked)), ...asked.given };
   const options = { ...asked, given: { ...given, ...knownPart(density, chain, { ...asked, given }) } };
   const { session, every } = options;
+  const deadline = options.seconds === undefined ? undefined : performance.now() + 1000 * options.seconds;
   const sweeps = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
     ["sweeps", sweeps],
@@ -85,16 +90,17 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   try {
     const [own, shownFeeds] = [feedsOf(sweep), feedsOf(show)];
     const frames: HostTensors[] = every === undefined ? [] : [started(chain, await showing(shownFeeds))];
-    for (let done = 0; done < sweeps;) {
+    let done = 0;
+    while (done < sweeps && (done === 0 || performance.now() < (deadline ?? Infinity))) {
       const to = Math.min(sweeps, done + (every ?? sweeps));
       const onDone = (now: number): void => options.onProgress?.(now, sweeps);
-      await runPieces(moving, own, { from: done, to, onDone, verify: () => verifyKept(session, kept), signal: options.signal });
-      done = to;
+      const verify = (): Promise<void> => verifyKept(session, kept);
+      done = await runPieces(moving, own, { from: done, to, onDone, verify, signal: options.signal, deadline });
       if (every !== undefined && done % every === 0) frames.push(await showing(shownFeeds));
     }
     const last = await showing(shownFeeds);
-    requireFinite(density, chain, last, sweeps, options.rows);
-    return { last, frames };
+    requireFinite(density, chain, last, done, options.rows);
+    return { last, frames, sweeps: done };
   } finally {
     moving.dispose();
     drawing.dispose();

@@ -18,26 +18,30 @@ export interface PieceOptions {
   /** Looks at what a piece left, and throws where that means nothing. */
   readonly verify?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds of `performance.now()` from which on no further piece begins; one runs in any case. */
+  readonly deadline?: number | undefined;
 }
 
-/** Iterations `from` (0 unless told) to `to` of a program whose stage repeats `COUNT` times from `FIRST` on. Throws where the signal says so. */
-export async function runPieces(executable: Executable, feeds: HostTensors, options: PieceOptions): Promise<void> {
+/** Iterations `from` (0 unless told) to `to` of a program whose stage repeats `COUNT` times from `FIRST` on. Throws where the signal says so. Gives where it stopped: at `to`, or before by the deadline. */
+export async function runPieces(executable: Executable, feeds: HostTensors, options: PieceOptions): Promise<number> {
   let piece = options.piece ?? 1;
   let shown = performance.now();
-  for (let done = options.from ?? 0; done < options.to;) {
+  let done = options.from ?? 0;
+  for (let now = 0; done < options.to && now < (options.deadline ?? Infinity);) {
     options.signal?.throwIfAborted();
     const count = Math.min(piece, options.to - done);
     const began = performance.now();
     await executable.run({ ...feeds, [COUNT]: whole(count), [FIRST]: whole(done) });
     done += count;
     await options.verify?.();
-    const now = performance.now();
+    now = performance.now();
     if (options.piece === undefined && now - began < PIECE / 2) piece *= 2;
     if (options.piece !== undefined && now - shown < PIECE && done < options.to) continue;
     shown = now;
     options.onDone?.(done);
     await pause();
   }
+  return done;
 }
 
 function whole(n: number): HostTensor {
