@@ -38,8 +38,8 @@ export function energyP(w: Weights, v: Tensor, h: Tensor): Tensor {
 
 /**
  * p(v, h) as its energy defines it, exp(-E) / Z  boltzmann.gm:13
- * p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))
- * p(h[i] = 1 | all other units) = sigmoid(E(h[i] = 0) - E(h[i] = 1))
+ * p(v[i] = 1 | all other units) = sigmoid((W @ h + L @ (v / 2) + v @ L / 2 + b)[i]), v[i] = 1/2 in it
+ * p(h[i] = 1 | all other units) = sigmoid((v @ W + J @ (h / 2) + h @ J / 2 + a)[i]), h[i] = 1/2 in it
  */
 export const energyModelP = energyModel<Weights, "v" | "h">({
   name: "p",

@@ -40,7 +40,7 @@ export function energyP(w: Weights, v: Tensor, h1: Tensor, h2: Tensor): Tensor {
 /**
  * p(v, h1, h2) as its energy defines it, exp(-E) / Z  dbm.gm:19
  * p(v = 1 | h1) = sigmoid(W1 @ h1 + b)
- * p(h1 = 1 | v, h2) = sigmoid(v @ W1 + 0.5 * a1 + 0.5 * b1 + W2 @ h2)
+ * p(h1 = 1 | v, h2) = sigmoid(v @ W1 + a1 / 2 + b1 / 2 + W2 @ h2)
  * p(h2 = 1 | h1) = sigmoid(h1 @ W2 + a2)
  */
 export const energyModelP = energyModel<Weights, "v" | "h1" | "h2">({

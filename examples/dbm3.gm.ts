@@ -46,8 +46,8 @@ export function energyP(w: Weights, v: Tensor, h1: Tensor, h2: Tensor, h3: Tenso
 /**
  * p(v, h1, h2, h3) as its energy defines it, exp(-E) / Z  dbm3.gm:19
  * p(v = 1 | h1) = sigmoid(W1 @ h1 + b)
- * p(h1 = 1 | v, h2) = sigmoid(v @ W1 + 0.5 * a1 + 0.5 * b1 + W2 @ h2)
- * p(h2 = 1 | h1, h3) = sigmoid(W3 @ h3 + 0.5 * a2 + 0.5 * b2 + h1 @ W2)
+ * p(h1 = 1 | v, h2) = sigmoid(v @ W1 + a1 / 2 + b1 / 2 + W2 @ h2)
+ * p(h2 = 1 | h1, h3) = sigmoid(W3 @ h3 + a2 / 2 + b2 / 2 + h1 @ W2)
  * p(h3 = 1 | h2) = sigmoid(h2 @ W3 + a3)
  */
 export const energyModelP = energyModel<Weights, "v" | "h1" | "h2" | "h3">({

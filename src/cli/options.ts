@@ -128,8 +128,9 @@ export function addMeasureOptions(command: Command): Command {
 
 /** The same of commands that end with an evaluation, and `--no-eval`: a part of their help by itself. */
 export function addClosingOptions(command: Command): Command {
-  for (const option of [...measureOptions(), new Option("--no-eval", "leave the evaluation out")])
-    command.addOption(option.helpGroup("Options of the closing evaluation:"));
+  const sweeps = new Option("--sweeps <N>", "of an energy model: sweeps of the chains of the closing samples");
+  for (const option of [...measureOptions(), new Option("--no-eval", "leave the evaluation out"), sweeps.argParser(wholeNumber(1))])
+    command.addOption(option.helpGroup("Options of the closing evaluation and samples:"));
   return command;
 }
 

@@ -3,17 +3,25 @@
  * whose units interact. Deterministic, without fonts or scripts from elsewhere.
  */
 import { neighbours } from "../ir/energy/graph.js";
+import type { DeriveContext } from "../ir/derive/context.js";
 import type { EnergyAnalysis } from "../ir/energy/index.js";
 import { showDomain } from "../ir/shapes.js";
+import { interactionsOf } from "./explain-energy.js";
 
 const row = 90;
 const edge = 50;
 /** Of a letter, about: of names, and of what is written under them. */
 const letter = { name: 7.5, label: 5.5 };
 
-export function interactionSvg(analysis: EnergyAnalysis): string {
+export function interactionSvg(context: DeriveContext, analysis: EnergyAnalysis): string {
   const layers = layersOf(analysis);
-  const labels = new Map([...analysis.variable].map(([name, { domain }]) => [name, showDomain(domain)]));
+  const labels = new Map(
+    [...analysis.variable].map(([name, { domain }]): [string, string] => [
+      name,
+      `${showDomain(domain)}${domain.atMostOne ? ` at_most_one(${domain.atMostOne.join(", ")})` : ""}`,
+    ]),
+  );
+  const interactions = interactionsOf(context, analysis);
   const widest = Math.max(...[...labels].map(([name, label]) => Math.max(2 * radius(name), letter.label * label.length)));
   const column = Math.max(150, widest + 20);
   const margin = Math.max(edge, widest / 2 + 10);
@@ -28,18 +36,23 @@ export function interactionSvg(analysis: EnergyAnalysis): string {
     ),
   );
   const at = (name: string): readonly [number, number] => places.get(name) ?? [0, 0];
-  const edges = analysis.edges.map(({ a, b, terms }) => {
+  const titleOf = (a: string, b: string): string =>
+    `<title>${escaped(`${a} -- ${b} in ${interactions.find((i) => i.a === a && i.b === b)?.terms.join(", ") ?? ""}`)}</title>`;
+  const edges = analysis.edges.map(({ a, b }) => {
     const [[x1, y1], [x2, y2]] = [at(a), at(b)];
     // within a layer the line bends around what stands between
     const bend = y1 === y2 ? -row / 3 : 0;
-    return `<path d="M ${x1} ${y1} Q ${(x1 + x2) / 2} ${(y1 + y2) / 2 + bend} ${x2} ${y2}"><title>${terms.length} term${terms.length === 1 ? "" : "s"}</title></path>`;
+    return `<path d="M ${x1} ${y1} Q ${(x1 + x2) / 2} ${(y1 + y2) / 2 + bend} ${x2} ${y2}">${titleOf(a, b)}</path>`;
   });
   const nodes = analysis.variables.map((name) => {
     const [x, y] = at(name);
     const variable = analysis.variable.get(name);
     const law = analysis.laws.get(name)?.kind;
     const [rx, label] = [radius(name), escaped(labels.get(name) ?? "")];
-    const loop = law === "coupled" || law === "jointNormal" ? `<circle class="loop" cx="${x + rx}" cy="${y - 14}" r="12"/>` : "";
+    const loop =
+      law === "coupled" || law === "jointNormal"
+        ? `<circle class="loop" cx="${x + rx}" cy="${y - 14}" r="12">${titleOf(name, name)}</circle>`
+        : "";
     const kind = variable?.role === "data" ? "data" : "latent";
     return [
       `${loop}<ellipse class="${kind}" cx="${x}" cy="${y}" rx="${rx}" ry="20"><title>${escaped(name)} : ${label}, ${law ?? ""}</title></ellipse>`,

@@ -18,6 +18,7 @@ import {
   summableTogether,
   type UnitLaw,
 } from "../ir/energy/index.js";
+import { simplified } from "../ir/energy/simplify.js";
 import { scalarType, shapeOf, tensor } from "../ir/shapes.js";
 import type { Expr } from "../ir/types.js";
 import { latexName, roman, scripted } from "./latex-names.js";
@@ -55,6 +56,8 @@ export interface EnergyExplanation {
 interface Writer {
   readonly isPlain: boolean;
   readonly expr: (e: Expr, outer?: number) => string;
+  /** Of what was derived, simplified. */
+  readonly made: (e: Expr, outer?: number) => string;
   readonly name: (name: string) => string;
   readonly mean: (name: string) => string;
   readonly fn: (name: "sigmoid" | "softmax" | "softplus" | "logsumexp" | "exp" | "log", body: string) => string;
@@ -75,6 +78,7 @@ function plain(context: DeriveContext): Writer {
   return {
     isPlain: true,
     expr: (e, outer) => (isShort(e, longest) ? expressionText(context, e, outer) : "…"),
+    made: (e, outer) => (isShort(e, longest) ? expressionText(context, simplified(context, e), outer) : "…"),
     name: (n) => n,
     mean: (n) => `mean(${n})`,
     fn: (n, b) => `${n}(${b})`,
@@ -94,6 +98,7 @@ function latex(context: DeriveContext): Writer {
   return {
     isPlain: false,
     expr: (e, outer) => (isShort(e, longest) ? expressionLatex(context, e, outer) : "\\dots"),
+    made: (e, outer) => (isShort(e, longest) ? expressionLatex(context, simplified(context, e), outer) : "\\dots"),
     name: latexName,
     mean: (n) => latexName(`mean(${n})`),
     fn: (n, b) => `${functions[n] ?? roman("\\operatorname", n)}\\left(${b}\\right)`,
@@ -108,10 +113,11 @@ function latex(context: DeriveContext): Writer {
   };
 }
 
-export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis): EnergyExplanation {
+/** `summed`: what the model's objectives sum, bound or draw; the latents where none says so. */
+export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis, summed?: readonly string[]): EnergyExplanation {
   const both = (write: (w: Writer) => string): Formula => ({ text: write(plain(context)), latex: write(latex(context)) });
   const { variables } = analysis;
-  const hidden = variables.filter((v) => analysis.variable.get(v)?.role !== "data");
+  const hidden = summed ?? variables.filter((v) => analysis.variable.get(v)?.role !== "data");
   const way = summableTogether(analysis, variables);
   const closed = [...way.sum, ...(way.joint ?? []), ...Object.keys(way.paired ?? {})];
   return {
@@ -135,14 +141,19 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
     normaliser:
       way.log2States <= mostLog2States
         ? `log Z is exact: ${closed.length > 0 ? `${closed.join(" and ")} sum${closed.length === 1 ? "s" : ""} out in closed form` : "no variable sums out"}${way.enumerate.length > 0 ? `, the ${countText(way.log2States)} states of ${way.enumerate.join(" and ")} are visited` : ""}`
-        : `log Z is not exact: ${statesText(way).replaceAll("`", "")}`,
+        : `log Z is not exact: ${statesText(analysis, way).replaceAll("`", "")}`,
     notes: notesOf(analysis),
-    graph: [...loopsOf(analysis), ...analysis.edges].map((e) => ({
-      a: e.a,
-      b: e.b,
-      terms: e.terms.map((t) => plain(context).expr(t.expr)),
-    })),
+    graph: interactionsOf(context, analysis),
   };
+}
+
+/** Variables that interact, with themselves and with each other, and the terms in which they do. */
+export function interactionsOf(context: DeriveContext, analysis: EnergyAnalysis): EnergyExplanation["graph"] {
+  return [...loopsOf(analysis), ...analysis.edges].map((e) => ({
+    a: e.a,
+    b: e.b,
+    terms: e.terms.map((t) => plain(context).expr(t.expr)),
+  }));
 }
 
 /** Variables whose own units interact, with the terms in which they do. */
@@ -187,7 +198,7 @@ function sumText(w: Writer, sum: Sum, variable: string): string {
     text: w.derivative(w.name(variable), w.group(scaledText(w, Math.abs(r.scale), r.term))),
   }));
   if (!whole) return signed(rest);
-  return rest.length === 0 ? w.expr(whole) : `${w.expr(whole)} ${signed([{ negative: false, text: "" }, ...rest]).trim()}`;
+  return rest.length === 0 ? w.made(whole) : `${w.made(whole)} ${signed([{ negative: false, text: "" }, ...rest]).trim()}`;
 }
 
 // ---- conditionals --------------------------------------------------------------------------------
@@ -219,7 +230,7 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
       if (!precision || field.rest.length > 0) return generalNormal(w, variable, given);
       const mean = field.parts.map((p) => divided(p, precision)).reduce<Expr | undefined>((a, b) => (a ? plus(a, b) : b), undefined);
       const one: Expr = { kind: "number", value: 1, text: undefined, type: scalarType, span: precision.span };
-      return `${w.p(x, given)} = ${w.normal(mean ? w.expr(mean) : "0", w.expr(divided(one, precision)))}`;
+      return `${w.p(x, given)} = ${w.normal(mean ? w.made(mean) : "0", w.made(divided(one, precision)))}`;
     }
     case "jointNormal":
       return generalNormal(w, variable, given);
@@ -233,6 +244,11 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
         return `${w.p(block, [w.word("all other units")])} = ${w.fn("softmax", `-E(${block} = k)`)}`;
       }
       const unit = w.isPlain ? `${x}[i]` : scripted(x, "_", "i");
+      if (halfway(analysis, variable, field)) {
+        const half = w.isPlain ? `${unit} = 1/2 in it` : `${unit} = \\tfrac{1}{2}`;
+        const at = w.isPlain ? `${w.group(logits)}[i]` : scripted(w.group(logits), "_", "i");
+        return `${w.p(`${unit} = 1`, [w.word("all other units")])} = ${w.fn("sigmoid", at)}, ${half}`;
+      }
       return analysis.variable.get(variable)?.domain.name === "binary"
         ? `${w.p(`${unit} = 1`, [w.word("all other units")])} = ${w.fn("sigmoid", `E(${unit} = 0) - E(${unit} = 1)`)}`
         : `${w.p(unit, [w.word("all other units")])} = ${w.fn("softmax", `-E(${unit} = k)`)}`;
@@ -240,6 +256,21 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
     default:
       return assertNever(law);
   }
+}
+
+/** Of an energy of degree two the difference between 0 and 1 is its slope halfway. */
+function halfway(analysis: EnergyAnalysis, variable: string, field: Sum): boolean {
+  const { domain } = analysis.variable.get(variable) ?? {};
+  const d = analysis.dependence.get(variable);
+  return (
+    domain?.name === "binary" &&
+    domain.shape.length === 1 &&
+    !domain.atMostOne &&
+    d?.degree === 2 &&
+    d.unitDegree <= 2 &&
+    field.parts.length > 0 &&
+    field.rest.length === 0
+  );
 }
 
 /** Over the units of a block and "none", whose logit is 0. */
@@ -311,7 +342,7 @@ function freeEnergy(
           ? `${Object.keys(together.paired).join(" and ")}: summed out unit by unit, each with its own of ${Object.values(together.paired).flat().join(" and ")}`
           : way.log2States <= mostLog2States
             ? `${way.enumerate.join(" and ")}: summed over ${countText(way.log2States)} states`
-            : `${statesText(way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
+            : `${statesText(analysis, way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
   return { ...formula, note };
 }
 
@@ -338,7 +369,7 @@ function logNormaliser(context: DeriveContext, analysis: EnergyAnalysis, w: Writ
       const mean = field.parts.reduce<Expr | undefined>((a, b) => (a ? plus(a, b) : b), undefined);
       const width = divided(builtin("log", [divided(times(two, pi), precision)], shapeOf(precision), like), two);
       const gap = mean ? plus(divided(builtin("pow", [mean, two], shapeOf(mean), like), times(two, precision)), width) : width;
-      return w.sum(w.isPlain ? w.expr(gap) : w.expr(gap, 2));
+      return w.sum(w.isPlain ? w.made(gap) : w.made(gap, 2));
     }
     default:
       return generalGap(w);
@@ -369,7 +400,7 @@ function meanField(
     const law = analysis.laws.get(variable);
     const field = fieldOf(context, analysis, variable);
     const formula = both((w) => {
-      const means: Writer = { ...w, expr: (e, outer) => w.expr(withMeans(context, analysis, e, hidden), outer) };
+      const means: Writer = { ...w, made: (e, outer) => w.made(withMeans(context, analysis, e, hidden), outer) };
       const logits = sumText(means, field, variable);
       const activation = law?.kind === "categorical" || law?.kind === "multinomial" ? "softmax" : "sigmoid";
       const precision = precisionOf(context, analysis, variable);
@@ -378,7 +409,7 @@ function meanField(
           ? precision
             ? isOne(precision)
               ? logits
-              : w.frac(w.group(logits), means.expr(precision, 3))
+              : w.frac(w.group(logits), means.made(precision, 3))
             : w.mean(variable)
           : law?.kind === "oneOfBlock"
             ? blockSoftmax(context, w, logits)

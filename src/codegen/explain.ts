@@ -110,7 +110,7 @@ export function explain(derived: DerivedModel): Explanation {
     })),
     parameters: weights.reduce((n, w) => n + w.parameters, 0),
     weights,
-    energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
+    energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis, summedIn(derived, analysis.density))),
     flows: model.flows.map((flow) => explainFlow(context, flow)),
     orders: [...context.sequential.values()].flat().map(explainOrder),
     nets: explainNets(context.orders.values()),
@@ -130,6 +130,21 @@ export function explain(derived: DerivedModel): Explanation {
         : [],
     ),
   };
+}
+
+/** The variables of an energy without a value, where the objectives evaluate it; of several such lists the longest, of none undefined. */
+function summedIn({ phases, evaluations, context }: DerivedModel, density: string): readonly string[] | undefined {
+  const found: (readonly string[])[] = [];
+  const quantities = [
+    ...phases.flatMap((p) => p.updates.map((u) => u.derived.quantity)),
+    ...evaluations.flatMap((e) => (e.objective ? [e.objective.derived.quantity] : [])),
+  ];
+  const variables = context.energies.get(density)?.variables ?? [];
+  for (const quantity of quantities)
+    walkQuantity(quantity, (q) => {
+      if (q.kind === "unnormalised" && q.density === density) found.push(variables.filter((v) => !q.given.includes(v)));
+    });
+  return found.reduce<readonly string[] | undefined>((a, b) => (a && a.length >= b.length ? a : b), undefined);
 }
 
 function explainPosterior({ density, latents, given, factors }: ExactPosterior): { readonly text: string; readonly reason: string } {

@@ -214,8 +214,13 @@ function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }
       const means = q.method.hidden.map((h) => (n === latex ? n.name(`mean(${h})`) : `mu_${n.name(h)}`));
       return n.group(`-${n.fn("E", [...given, ...means])} + ${n.fn("H", means)}`);
     }
-    case "gibbs":
-      return `-${n.fn("E", [...given, ...q.method.hidden.map(n.name)])}`;
+    case "gibbs": {
+      const hidden = q.method.hidden.map(n.name).join(", ");
+      return n.expect(
+        [n.draw(hidden, n.density(q.density, hidden, given.join(", ")))],
+        `-${n.fn("E", [...given, ...q.method.hidden.map(n.name)])}`,
+      );
+    }
   }
 }
 
@@ -432,6 +437,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const operator = n === latex && symbol === "*" ? (entrywise ? "\\odot" : "\\cdot") : n === latex && symbol === "@" ? "" : symbol;
         // factors that stand side by side bind more tightly than `\\odot`
         const own = n === latex && e.fn === "matmul" ? precedence + 0.5 : precedence;
+        if (n === latex && e.fn === "matmul" && rankOf(a) === 1 && rankOf(b) <= 2) return vectorProduct(n, e, a, b, inner, outer);
         const text = `${inner(a, own)} ${operator} ${inner(b, precedence + 1)}`.replace("  ", " ");
         return own < outer ? n.group(text) : text;
       }
@@ -446,7 +452,16 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const text = n === latex ? scripted(base, "^", inner(b)) : `${base}^${inner(b, 4)}`;
         return outer >= 4 ? n.group(text) : text;
       }
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e), ...valuesOf(n, e)]);
+      const rest = [...windowOf(n, e), ...valuesOf(n, e)];
+      const axes = axisOf(n, e);
+      if (n === latex && axes.length > 0)
+        return alongAxes(
+          n,
+          e,
+          e.args.map((x) => inner(x)),
+          rest,
+        );
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axes.map((a) => `axis = ${a}`), ...rest]);
     }
     case "grad":
       return n.gradient(takenIn(context, n, e), inner(e.body));
@@ -472,13 +487,34 @@ function indexed(n: Notation, e: BuiltinExpr, inner: (x: Expr, outer?: number) =
   return e.fn === "transpose" && n === latex && rankOf(a) === 2 ? scripted(inner(a, 5), "^", "\\top") : undefined;
 }
 
+/** Vectors are columns: `a^T h`, `v^T W h`, and `W^T v` where the product is a vector. */
+function vectorProduct(n: Notation, e: BuiltinExpr, a: Expr, b: Expr, inner: (x: Expr, outer?: number) => string, outer: number): string {
+  const flipped = (x: Expr): string => {
+    const [of] = x.kind === "builtin" && x.fn === "transpose" && rankOf(x) === 2 ? x.args : [];
+    return of ? inner(of, 2.5) : scripted(inner(x, 5), "^", "\\top");
+  };
+  const row = (x: Expr): string => {
+    const [left, right] = x.kind === "builtin" && x.fn === "matmul" ? x.args : [];
+    if (left && right && rankOf(left) === 1 && rankOf(right) === 2) return `${row(left)} ${inner(right, 3)}`;
+    return flipped(x);
+  };
+  const text = rankOf(e) === 0 ? `${row(a)} ${inner(b, 3)}` : `${flipped(b)} ${inner(a, 3)}`;
+  return outer > 2.5 ? n.group(text) : text;
+}
+
+/** A reduction along some axes, which stand below it. */
+function alongAxes(n: Notation, e: BuiltinExpr, args: readonly string[], rest: readonly string[]): string {
+  const [head, ...body] = n.fn(e.fn, [...args, ...rest]).split("\\left(");
+  return `${scripted(head ?? "", "_", `\\text{axis ${axisOf(n, e).join("")}}`)}\\left(${body.join("\\left(")}`;
+}
+
 /** The axes of a reduction that leaves some, counted from 1. */
 function axisOf(n: Notation, e: BuiltinExpr): readonly string[] {
   const axes = e.options["axes"];
   const rank = rankOf(e.args[0]);
   if (!Array.isArray(axes) || axes.length === rank || axes.length === 0) return [];
   const positions = (axes as readonly number[]).map((a) => a + rank + 1);
-  return [`${n.name("axis")} = ${positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`}`];
+  return [positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`];
 }
 
 /** What a convolution says of its windows, and the size of a pooling's. */
@@ -491,6 +527,8 @@ function windowOf(n: Notation, e: BuiltinExpr): readonly string[] {
     ];
   if (e.fn === "pool") return blocksOf(e);
   if (e.fn === "eye") return [String(size)];
+  // a vector's length says nothing that its neighbours do not
+  if (e.fn === "reshape") return [`[${(e.options["shape"] as readonly number[]).join(", ")}]`];
   if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
   return e.fn === "upsample" ? [String(factor)] : [];
 }

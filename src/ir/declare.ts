@@ -10,8 +10,7 @@ import { withinLimit } from "./builtin-call.js";
 import { distributions, parameterSynonyms } from "./distributions.js";
 import { type Env, within } from "./env.js";
 import { startFromValues } from "./param-starts.js";
-import { isPositive } from "./range.js";
-import { rangeOfDomain } from "./range.js";
+import { rangeOfParam } from "./range.js";
 import { type Entity, type FamilyWhat, Scope } from "./scope.js";
 import { elementCount, showDomain, showShape, tensor } from "./shapes.js";
 import { evaluateStatic, numberOf, requireDim, requireInteger, requireNumber, requireStatic, toStaticValue } from "./static.js";
@@ -267,11 +266,10 @@ function distributionInit(env: Env, call: ast.CallExpr, domain: Domain): Param["
 
 /** Whether a parameter can start there: what is stored is unbounded, and the ends of a domain lie at infinity there. */
 function isStart(domain: Domain, n: number): boolean {
-  const range = rangeOfDomain(domain);
-  const open = isPositive(range) || domain.name === "unit" || domain.name === "simplex";
-  const atEnd = (open && n <= range.low) || (domain.name === "unit" && n >= range.high);
+  const { low, high, lowOpen, highOpen } = rangeOfParam(domain);
   // shares are brought to a sum of 1
-  return Number.isFinite(n) && n >= range.low && (n <= range.high || domain.name === "simplex") && !atEnd;
+  const below = domain.name === "simplex" || (highOpen ? n < high : n <= high);
+  return Number.isFinite(n) && below && (lowOpen ? n > low : n >= low);
 }
 
 function valueInit(env: Env, value: ast.Expr, domain: Domain, domainSpan: Span): Param["init"] | undefined {

@@ -60,6 +60,11 @@ export function rangeOfDomain(domain: Domain): Range {
   }
 }
 
+/** Of a parameter: what is stored is unbounded, a logit for `unit`, and the ends of a domain lie at infinity there. */
+export function rangeOfParam(domain: Domain): Range {
+  return domain.name === "unit" || domain.name === "simplex" ? openUnit : rangeOfDomain(domain);
+}
+
 /** Without its ends: what a density is spread over, of which single points are no part. */
 export function interior(r: Range): Range {
   return { ...r, lowOpen: true, highOpen: true };

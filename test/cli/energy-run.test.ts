@@ -47,6 +47,19 @@ describe("a run of an energy model", () => {
     expect(picture("rbm/filters-W.png")).toMatchObject({ width: 7 * 32, height: 7 * 22 });
   });
 
+  it("takes as many sweeps before its closing samples as are asked for, those of `gmc sample`", async () => {
+    for (const [name, sweeps] of [
+      ["one", "1"],
+      ["four", "4"],
+    ] as const) {
+      writeEnergyRun(folder, name, "reference");
+      expect((await run("resume", name, "--steps", "7", "--no-eval", "--sweeps", sweeps)).code).toBe(0);
+    }
+    await run("sample", "four", "--sweeps", "4", "--out", "four-samples.png");
+    expect(readFileSync(at("four/samples.png")).equals(readFileSync(at("four-samples.png")))).toBe(true);
+    expect(readFileSync(at("four/samples.png")).equals(readFileSync(at("one/samples.png")))).toBe(false);
+  });
+
   it("goes on bitwise with its chains", async () => {
     writeEnergyRun(folder, "cut", "reference");
     expect((await run("resume", "cut", "--steps", "7", "--no-eval")).code).toBe(0);

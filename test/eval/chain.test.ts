@@ -60,6 +60,17 @@ const variation = (a: readonly number[], b: readonly number[]): number => a.redu
 const chance = (p: readonly number[], n: number): number => p.reduce((t, q) => t + Math.sqrt((2 * q * (1 - q)) / (Math.PI * n)), 0) / 2;
 
 describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engine) => {
+  it("takes as many sweeps as a limit of work allows, says how many, and all where it allows more", async () => {
+    const trained = await opened(engine);
+    const cut = await trained.sample(10, { sweeps: 1_000_000_000, work: 20_000 });
+    expect(cut.sweeps).toBeGreaterThan(1);
+    expect(cut.sweeps).toBeLessThan(60);
+    // the values are those that so many sweeps leave
+    expect(await trained.sample(10, { sweeps: cut.sweeps! })).toEqual(cut);
+    expect((await trained.sample(10, { work: 1 })).sweeps).toBe(1);
+    expect(await trained.sample(10, { work: 1e12 })).toEqual(await trained.sample(10, { sweeps: 60 }));
+  }, 60_000);
+
   it("draws from the distribution", async () => {
     const trained = await opened(engine);
     const { values, means } = await trained.sample(4000);

@@ -1,12 +1,17 @@
 /** Explanations of energies: the texts of well-known models, and every formula that is given against the numerical gradient. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { expressionText } from "../../src/codegen/mathtext.js";
 import { interactionSvg } from "../../src/codegen/energy-picture.js";
 import { explain } from "../../src/codegen/explain.js";
 import { type EnergyExplanation, explainEnergy, printEnergy } from "../../src/codegen/explain-energy.js";
 import { compile } from "../../src/compile.js";
 import { analysed, type Analysed } from "./energy-support.js";
-import { wrongFields } from "./energy-claims.js";
+import { fieldOf } from "../../src/ir/energy/field.js";
+import { simplified } from "../../src/ir/energy/simplify.js";
+import type { Expr } from "../../src/ir/types.js";
+import { randomFrom, wrongFields } from "./energy-claims.js";
+import { type Arr, evaluateExpr, size } from "./energy-evaluate.js";
 
 function explained(body: string): EnergyExplanation {
   const { context, analysis, text } = analysed(body);
@@ -95,7 +100,7 @@ describe("explanations", () => {
       "p(h = 1 | v) = sigmoid(v @ W + sum(v) * a)",
     ]);
     expect(texts(explained(models.covariance)).slice(1)).toEqual([
-      "p(c = 1 | v) = sigmoid(a - 0.5 * (v @ C)^2)",
+      "p(c = 1 | v) = sigmoid(a - (v @ C)^2 / 2)",
       "p(m = 1 | v) = sigmoid(v @ W)",
     ]);
     expect(texts(explained(models.slab))).toEqual([
@@ -108,7 +113,12 @@ describe("explanations", () => {
       "p(h = 1 | v) = sigmoid(v @ W + v[1] * eye(2)[1] + v[2] * eye(2)[1] + v[3] * eye(2)[1] + sum(v[2..3] * b[1..2]) * eye(2)[2])",
     ]);
     expect(texts(explained(models.net))).toEqual(["p(v = 1 | h) = sigmoid(1 + d/dv (sum(up(v) * h)))", "p(h = 1 | v) = sigmoid(up(v))"]);
-    expect(texts(explained(models.general))[0]).toBe("p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))");
+    expect(texts(explained(models.general))[0]).toBe(
+      "p(v[i] = 1 | all other units) = sigmoid((W @ h + L @ v + v @ L)[i]), v[i] = 1/2 in it",
+    );
+    expect(texts(explained("data v : binary[4] param b : real[4] density p(v) { energy sum(v)^3 - b @ v }"))).toEqual([
+      "p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))",
+    ]);
   });
 
   test("a number that is written as a sum stands in brackets where it is multiplied", () => {
@@ -127,13 +137,62 @@ describe("explanations", () => {
 
   test("free energy", () => {
     expect(explained(models.rbm).freeEnergy?.text).toBe("F(v) = -b @ v - sum(softplus(v @ W + a))");
-    expect(explained(models.rbm).freeEnergy?.latex).toBe("F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)");
+    expect(explained(models.rbm).freeEnergy?.latex).toBe(
+      "F(v) = -b^{\\top} v - \\sum \\operatorname{softplus}\\left(W^{\\top} v + a\\right)",
+    );
     expect(explained(models.label).freeEnergy?.text).toBe("F(v, y) = -d[y] - sum(softplus(v @ W + U[y]))");
     expect(explained(models.dbm).freeEnergy).toMatchObject({
       text: "F(v, h2) = -sum(softplus(v @ W1 + W2 @ h2))",
       note: "h2: summed over 2^3 states",
     });
     expect(explained(models.slab).freeEnergy?.text).toBe("F(v, h) = v @ v / 2 - a @ h - sum((v @ W * h)^2 / 2 + log(2 * pi) / 2)");
+  });
+
+  test("what vanishes at zero is gone, what cancels too", () => {
+    const category = explained(`data y : category[4][3], x : count[6]   latent k : category[5]
+      param U : real[5, 4], V : real[5, 6], c : real[5]
+      density p(y, x, k) { energy -c[k] - V[k] @ x - sum(onehot(y) @ U[k]) }`);
+    expect(category.freeEnergy).toMatchObject({
+      text: "F(y, x) = -logsumexp(c + V @ x + U @ sum(onehot(y), axis = 1))",
+      latex:
+        "F(y, x) = -\\operatorname{logsumexp}\\left(c + V x + U \\sum_{\\text{axis 1}}\\left(\\operatorname{onehot}\\left(y\\right)\\right)\\right)",
+    });
+    const scaled = explained(`data v : real[D]   latent h : binary[H]   param W : real[D, H], b : real[D], s : positive[D]
+      density p(v, h) { energy sum(((v - b) / s)^2) / (2 * 0.5) - (v / s^2) @ W @ h }`);
+    expect(scaled.conditionals[0]).toMatchObject({
+      text: "p(v | h) = Normal(mean = b + W @ h / 2, variance = s^2 / 2)",
+      latex: "p(v \\mid h) = \\mathcal{N}\\left(b + \\frac{W h}{2},\\; \\frac{s^{2}}{2}\\right)",
+    });
+    const blocks = explained(`data v : binary[D]   latent m : binary[2, 2] at_most_one(2, 2)   param P : real[4, D]
+      density p(v, m) { energy -(reshape(m, [4]) @ P @ v) }`);
+    expect(blocks.energy.text).toBe("E(v, m) = -reshape(m, [4]) @ P @ v");
+    expect(blocks.conditionals[1]?.text).toBe("p(m = 1 | v) = exp(s) / (1 + sum(exp(s))), s = reshape(P @ v, [2, 2])");
+  });
+
+  test("variables are summed as the objectives of the model say", () => {
+    const { derived } = compile({
+      path: "m.gm",
+      text: `model M { data v : binary[6]   latent copy : binary[6], h1 : binary[30], h2 : binary[25]
+        param W : real[6, 30], U : real[30, 25]
+        density twice(copy | v) { copy = v }
+        density r(v, copy, h1) { energy -(v @ W @ h1) - copy @ W @ h1 }
+        density p(v, h1, h2) { energy -(v @ W @ h1) - h1 @ U @ h2 }
+        train {
+          phase "pairs" { maximize E[copy ~ twice(copy | v)](log r(v, copy)) by pcd(k = 1, chains = 5) }
+          phase "deep" { maximize log p(v) by gibbs(steps = 3) and pcd(k = 1, chains = 5) }
+        } }`,
+    });
+    const { energies, train } = explain(derived!);
+    expect(energies[0]).toMatchObject({
+      freeEnergy: { text: "F(v, copy) = -sum(softplus(v @ W + copy @ W))", note: undefined },
+      meanField: [],
+    });
+    expect(energies[1]?.freeEnergy?.note).toContain("2^25 states of h2 would have to be summed");
+    expect(train[1]).toMatchObject({
+      text: "E[h1, h2 ~ p(h1, h2 | v)](-E(v, h1, h2)) - log Z",
+      latex:
+        "\\mathbb{E}_{h_{1}, h_{2} \\sim p(h_{1}, h_{2} \\mid v)}\\left[-\\operatorname{E}\\left(v, h_{1}, h_{2}\\right)\\right] - \\log Z",
+    });
   });
 
   test("units that interact among themselves stand in the graph, with every term in which they do", () => {
@@ -174,7 +233,7 @@ describe("explanations", () => {
   test("mean field, sweep, graph", () => {
     const e = explained(models.dbm);
     expect(e.meanField.map((f) => f.text)).toEqual(["mean(h1) <- sigmoid(v @ W1 + W2 @ mean(h2))", "mean(h2) <- sigmoid(mean(h1) @ W2)"]);
-    expect(e.meanField[0]?.latex).toBe("\\mu_{h_{1}} \\leftarrow \\sigma\\left(v W_{1} + W_{2} \\mu_{h_{2}}\\right)");
+    expect(e.meanField[0]?.latex).toBe("\\mu_{h_{1}} \\leftarrow \\sigma\\left(W_{1}^{\\top} v + W_{2} \\mu_{h_{2}}\\right)");
     expect(e.sweep).toBe("h1, then v and h2");
     expect(e.graph).toEqual([
       { a: "v", b: "h1", terms: ["v @ W1 @ h1"] },
@@ -194,37 +253,112 @@ describe("explanations", () => {
     const gated = explained(
       "model M { data v : binary[4], y : category[3] latent h : binary[3] param W : real[4, 3], C : real[3, 4] density p(v, h | y) { energy -((v * C[y]) @ W @ h) } train { maximize log p(v | y) by cd(k = 1) } }",
     );
-    expect(gated.energy.latex).toContain("-\\left(v \\odot {C}_{y}\\right) W h");
+    expect(gated.energy.latex).toContain("-\\left(v \\odot {C}_{y}\\right)^{\\top} W h");
     expect(printEnergy(e)).toContain("  v -- h1   in v @ W1 @ h1");
   });
 
   test("the whole page of an RBM", () => {
     expect(printEnergy(explained(models.rbm)).join("\n")).toBe(`energy of p  (test.gm:3)
   E(v, h) = -v @ W @ h - a @ h - b @ v
-    LaTeX: E(v, h) = -v W h - a h - b v
+    LaTeX: E(v, h) = -v^{\\top} W h - a^{\\top} h - b^{\\top} v
 conditionals
   p(v = 1 | h) = sigmoid(W @ h + b)
     LaTeX: p(v = 1 \\mid h) = \\sigma\\left(W h + b\\right)
   p(h = 1 | v) = sigmoid(v @ W + a)
-    LaTeX: p(h = 1 \\mid v) = \\sigma\\left(v W + a\\right)
+    LaTeX: p(h = 1 \\mid v) = \\sigma\\left(W^{\\top} v + a\\right)
 Gibbs sweep: h, then v
 free energy
   F(v) = -b @ v - sum(softplus(v @ W + a))
-    LaTeX: F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)
+    LaTeX: F(v) = -b^{\\top} v - \\sum \\operatorname{softplus}\\left(W^{\\top} v + a\\right)
 interactions
   v -- h   in v @ W @ h
 log Z is exact: v sums out in closed form, the 2^4 states of h are visited`);
   });
 
   test("the graph as a picture", () => {
-    const { analysis } = analysed(models.dbm);
-    const svg = analysis ? interactionSvg(analysis) : "";
+    const { analysis, context } = analysed(models.dbm);
+    const svg = analysis ? interactionSvg(context, analysis) : "";
     expect(svg.match(/<path /gu)).toHaveLength(2);
     expect(svg.match(/class="(data|latent)"/gu)).toEqual(['class="data"', 'class="latent"', 'class="latent"']);
     // v below, h2 on top
     const y = [...svg.matchAll(/class="(?:data|latent)" cx="[\d.]+" cy="([\d.]+)"/gu)].map((m) => Number(m[1]));
     expect(y[0]).toBeGreaterThan(y[1] ?? NaN);
     expect(y[1]).toBeGreaterThan(y[2] ?? NaN);
+    expect(svg).toContain("<title>h1 -- h2 in h1 @ W2 @ h2</title></path>");
+    const blocks = analysed(
+      "data v : binary[D] latent m : binary[4] at_most_one(2) param L : real[D, D], P : real[D, 4] density p(v, m) { energy -(v @ L @ v) - v @ P @ m }",
+    );
+    const loops = interactionSvg(blocks.context, blocks.analysis!);
+    expect(loops).toMatch(/<circle class="loop"[^>]*><title>v -- v in v @ L @ v<\/title><\/circle>/u);
+    expect(loops).toContain(">binary[4] at_most_one(2)</text>");
+  });
+});
+
+describe("one unit given all others of its layer", () => {
+  test.each([
+    "-(v @ W @ h) - v @ L @ v",
+    "-(v @ L @ v) / 2 + sum(v)^2 / 10 - b @ v",
+    "sum((v @ L - b)^2) - (v * b) @ L @ (2 * v) - sum((v @ W) * h)",
+  ])("%s", (energy) => {
+    const { context, analysis, text } = analysed(
+      `data v : binary[D]   latent h : binary[H]   param W : real[D, H], L : real[D, D], b : real[D]
+      density p(v, h) { energy ${energy} + sum(h) }`,
+    );
+    if (!analysis) throw new Error(text);
+    expect(explainEnergy(context, analysis).conditionals[0]?.text).toMatch(
+      /^p\(v\[i\] = 1 \| all other units\) = sigmoid\(\(.*\)\[i\]\), v\[i\] = 1\/2 in it$/u,
+    );
+    const random = randomFrom(7);
+    const known = new Map<string, Arr>();
+    const weight = (path: string, shape: readonly number[]): Arr => {
+      const made = known.get(path) ?? { shape, data: Array.from({ length: size(shape) }, () => random() - 0.5) };
+      known.set(path, made);
+      return made;
+    };
+    const bits = (n: number): number[] => Array.from({ length: n }, () => Math.round(random()));
+    const [v, h] = [bits(6), bits(4)];
+    const { parts, rest } = fieldOf(context, analysis, "v");
+    expect(rest).toEqual([]);
+    for (let i = 0; i < 6; i++) {
+      const at = (e: Expr, x: number): number[] => [
+        ...evaluateExpr(
+          context,
+          { variables: { v: { shape: [6], data: v.map((y, j) => (j === i ? x : y)) }, h: { shape: [4], data: h } }, weight },
+          e,
+        ).data,
+      ];
+      const whole = (x: number): number => analysis.energies.reduce((t, e) => t + at(e, x)[0]!, 0);
+      const logit = parts.reduce((t, e) => t + (at(simplified(context, e), 0.5)[i] ?? at(e, 0.5)[0]!), 0);
+      expect(logit).toBeCloseTo(whole(0) - whole(1), 9);
+    }
+  });
+});
+
+describe("simplified expressions have the value of what they stand for", () => {
+  test.each([
+    "2 * (b / s / s) / (2 * (1 / s / s)) + (W @ a) / s^2 / (2 * (1 / s / s))",
+    "1 / (0.5 / (s * s))",
+    "-(-b) * (-3) / -s^2 * s",
+    "b * 0 + s - 0 * b",
+    "(b / s)^2 * s^2 / (b * b) - (b - b) / s",
+    "sum((b / s)^2 / 2 + log(2 * s / s) / 2) * 4 / 8",
+    "(-b)^3 / (2 * b)^2",
+  ])("%s", (value) => {
+    const { context } = analysed(
+      `data v : real[D]   param W : real[D, H], a : real[H], b : real[D], s : positive[D] density p(v) { energy sum(v^2) / 2 + sum((${value}) * v) }`,
+    );
+    const [stated] = context.densities.get("p")!.energy!.energies;
+    const random = randomFrom(3);
+    const known = new Map<string, Arr>();
+    const weight = (path: string, shape: readonly number[]): Arr => {
+      const made = known.get(path) ?? { shape, data: Array.from({ length: size(shape) }, () => 0.5 + random()) };
+      known.set(path, made);
+      return made;
+    };
+    const point = { variables: { v: { shape: [6], data: [1, -2, 3, 0.5, 2, -1] } }, weight };
+    const simple = simplified(context, stated!.value);
+    expect(evaluateExpr(context, point, simple).data[0]).toBeCloseTo(evaluateExpr(context, point, stated!.value).data[0]!, 9);
+    expect(expressionText(context, simplified(context, simple))).toBe(expressionText(context, simple));
   });
 });
 

@@ -86,7 +86,7 @@ function drawInteractions({ context, model }: DerivedModel, out: string): readon
   const drawings = energies.map((analysis) => ({
     stem: `interactions-${analysis.density}`,
     extension: "svg" as const,
-    content: interactionSvg(analysis),
+    content: interactionSvg(context, analysis),
   }));
   return placed(drawings, ".", out).map(({ path, drawing }, i) => {
     makeFolder(dirname(path));

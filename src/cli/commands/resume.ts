@@ -12,10 +12,11 @@ import type { Opened } from "../run/open.js";
 import { measureSettings, type RunSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { restoreOrStart } from "../run/trained.js";
-import { unusedMeasures } from "../run/unused.js";
+import { unusedMeasures, unusedSweeps } from "../run/unused.js";
 
 interface ResumeFlags extends RunFlags, MeasureFlags {
   readonly eval?: boolean;
+  readonly sweeps?: number;
 }
 
 export async function resumeCommand(named: string | undefined, flags: ResumeFlags): Promise<number> {
@@ -48,7 +49,7 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
     opened.session.dispose();
     throw error;
   }
-  if (!flags.json) unusedMeasures(opened.model, flags).forEach(stderr);
+  if (!flags.json) [...unusedMeasures(opened.model, flags), ...unusedSweeps(opened.model, flags.sweeps)].forEach(stderr);
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
   const settings = { ...restored.settings, ...measureSettings(flags, restored.settings) };
@@ -60,6 +61,7 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
     resume: saved && longer ? furtherFrom(saved) : saved,
     evaluate: flags.eval !== false,
     json: flags.json === true,
+    sweeps: flags.sweeps,
   });
 }
 

@@ -11,13 +11,14 @@ import { unmeasured } from "../run/measurable.js";
 import { openRun, versions } from "../run/open.js";
 import { resolveSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
-import { unusedMeasures } from "../run/unused.js";
+import { unusedMeasures, unusedSweeps } from "../run/unused.js";
 import { compileOrFail, type Loaded } from "../sources.js";
 
 interface TrainFlags extends RunFlags, MeasureFlags {
   /** Of a file with several. */
   readonly model?: string;
   readonly eval?: boolean;
+  readonly sweeps?: number;
 }
 
 export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
@@ -30,7 +31,7 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
   const opened = await openRun(definition, settings, (variable, shape) => otherSizes(compiled, variable, shape));
   const { model, dataset, picked } = opened;
-  if (!flags.json) unusedMeasures(model, flags).forEach(stderr);
+  if (!flags.json) [...unusedMeasures(model, flags), ...unusedSweeps(model, flags.sweeps)].forEach(stderr);
   if (!flags.json && flags.eval !== false) unmeasured(compiled, model, options).forEach(stderr);
   try {
     checkTraining(model, dataset, settings);
@@ -55,7 +56,7 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
     },
     { "model.gm": compiled.file.text, "model.gm.js": js },
   );
-  return runTraining({ opened, settings, folder, evaluate: flags.eval !== false, json: flags.json === true });
+  return runTraining({ opened, settings, folder, evaluate: flags.eval !== false, json: flags.json === true, sweeps: flags.sweeps });
 }
 
 /** `--set D=4`, where a hyperparameter alone is the size; else how the size is written. */

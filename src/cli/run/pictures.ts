@@ -24,6 +24,7 @@ import { columnOf, drawLinked, drawReconstructions, drawRows, drawTurning, lookO
 import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
 import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
+import { grouped } from "../output.js";
 import { asSequences, withSequences } from "./sequences.js";
 import { STRIP_COLUMNS, type StripRow } from "./strip.js";
 import { filterStem, topicsText } from "./units.js";
@@ -377,12 +378,15 @@ function samplesShown(model: TrainedSession["model"]): number {
 /** Steps of a sample beyond which fewer are drawn: more than the pixels of a small image. */
 const MANY = 4096;
 
+/** FLOPs of the chains of the closing samples, where no number of sweeps is asked for: some 20 seconds of two cores. */
+const CLOSING_WORK = 4e11;
+
 /** What a run ends with. A picture that cannot be drawn is a line of the log, not the end of the run. */
 export async function closingPictures(
   trained: TrainedSession,
   { metrics: rows, strip }: { readonly metrics: readonly MetricRow[]; readonly strip: readonly StripRow[] },
   log: (text: string) => void,
-  sampling: Pick<SampleOptions, "onProgress" | "signal"> = {},
+  sampling: Pick<SampleOptions, "onProgress" | "signal" | "sweeps"> = {},
 ): Promise<readonly NamedDrawing[]> {
   const drawn: NamedDrawing[] = [];
   const attempt = async (what: string, draw: () => Promise<readonly NamedDrawing[]>): Promise<void> => {
@@ -400,7 +404,18 @@ export async function closingPictures(
   await attempt("density", () => drawDensity(trained));
   if (canSample(model)) {
     const count = samplesShown(model);
-    await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
+    await attempt("samples", async () => {
+      const chain = generativeOf(model).chain;
+      const { sweeps: asked, ...watch } = sampling;
+      const limit = chain === undefined ? {} : asked === undefined ? { work: CLOSING_WORK } : { sweeps: asked };
+      const samples = await trained.sample(count, { ...watch, ...limit });
+      const taken = samples.sweeps;
+      if (chain !== undefined && asked === undefined && taken !== undefined && taken < chain.sweeps)
+        log(
+          `samples: ${grouped(taken)} of ${grouped(chain.sweeps)} sweeps, which are dear here; \`gmc sample\` takes all of them, --sweeps as many as told`,
+        );
+      return drawSamples(trained, samples, count);
+    });
   }
   if (interpolatesNoise(model) && Object.values(model.latents).some(continuous))
     await attempt("interpolations", () => drawNoisePaths(trained));

@@ -32,6 +32,8 @@ export interface TrainingRun {
   /** The store holds the states that belong to it. */
   readonly resume?: Cursor | undefined;
   readonly evaluate: boolean;
+  /** Of the chains of the closing samples; as many as the model's, within a limit of time, unless told. */
+  readonly sweeps?: number | undefined;
   readonly json: boolean;
 }
 
@@ -155,6 +157,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     const pictures = await closingPictures(trained, { metrics: metrics.rows(), strip: strip.rows() }, log, {
       onProgress: (done, total) => sampling.report({ what: drawingSteps(model), done, total }),
       signal: interrupt.signal,
+      ...(run.sweeps !== undefined && { sweeps: run.sweeps }),
     });
     sampling.done();
     for (const drawing of pictures) folder.write(`${drawing.stem}.${drawing.extension}`, drawing.content);

@@ -1,5 +1,6 @@
 /** Options of measuring that change nothing of a model. */
 import type { MetricDefinition, ModelDefinition } from "../../runtime/model.js";
+import { drawingSteps } from "../../runtime/eval/draw.js";
 import type { MeasureFlags } from "../options.js";
 
 const users: Readonly<Record<keyof MeasureFlags, { readonly uses: (metric: MetricDefinition) => boolean; readonly none: string }>> = {
@@ -24,4 +25,10 @@ export function unusedMeasures(model: ModelDefinition, flags: MeasureFlags, name
     if (flags[option] === undefined || measured.some(uses)) return [];
     return [`note: --${option} ${flags[option]} changes nothing: no measured line of ${model.name} ${none}`];
   });
+}
+
+/** A line for sweeps of the closing samples, where no chain draws them. */
+export function unusedSweeps(model: ModelDefinition, sweeps: number | undefined): readonly string[] {
+  if (sweeps === undefined || (model.generative !== undefined && drawingSteps(model) === "sweeps")) return [];
+  return [`note: --sweeps ${sweeps} changes nothing: no chain draws samples of ${model.name}`];
 }

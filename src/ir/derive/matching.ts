@@ -47,7 +47,7 @@ export function deriveMatching(
   const analysis = energyOf(context, expr.density);
   const hidden = energy.variables.filter((v) => !variables.includes(v) && !expr.given.some((s) => s.variable === v));
   const way = summableTogether(analysis, hidden);
-  if (way.log2States > mostLog2States) return refuse(statesText(way));
+  if (way.log2States > mostLog2States) return refuse(statesText(analysis, way));
   const kinked = ofCurvature && first !== undefined && kinkedTerm(context, analysis, first, hidden);
   if (kinked)
     report(

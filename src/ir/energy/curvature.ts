@@ -13,6 +13,7 @@ import {
   negated,
   type Range,
   rangeOfDomain,
+  rangeOfParam,
   fromZero,
 } from "../range.js";
 import { sameExpr } from "../same-expr.js";
@@ -183,7 +184,7 @@ export function rangeOf(context: DeriveContext, expr: Expr, given?: ReadonlyMap<
       }
       case "param": {
         const domain = context.model.params.find((p) => p.name === e.param)?.domain;
-        return domain ? rangeOfDomain(domain) : anything;
+        return domain ? rangeOfParam(domain) : anything;
       }
       case "local":
         return given?.get(e.local.id) ?? inside() ?? anything;

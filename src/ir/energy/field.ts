@@ -21,6 +21,7 @@ import {
   number,
   plus,
   product,
+  rebuilt,
   substitute,
   summed,
   times,
@@ -34,9 +35,12 @@ export interface Sum {
   readonly rest: readonly { readonly scale: number; readonly term: Expr }[];
 }
 
-/** -dE/dx with x at zero: logits of discrete units (for a category, over its classes), the field of a real variable. */
+/**
+ * -dE/dx with x at zero: logits of discrete units (for a category, over its classes), the field of a real variable. Of binary units that interact it
+ * is the derivative as it stands, with x in it.
+ */
 export function fieldOf(context: DeriveContext, analysis: EnergyAnalysis, name: string): Sum {
-  const quadratic = analysis.dependence.get(name)?.degree === 2;
+  const quadratic = analysis.dependence.get(name)?.degree === 2 && analysis.variable.get(name)?.domain.name === "real";
   const parts: Expr[] = [];
   const rest: { scale: number; term: Expr }[] = [];
   for (const { scale, expr, reach } of analysis.terms) {
@@ -83,7 +87,7 @@ function gathered(parts: readonly Expr[]): readonly Expr[] {
 }
 
 /**
- * g d(expr)/dx for an expression that is affine in x, g the derivative of what stands above in it, of its shape or repeated to it. Undefined
+ * g d(expr)/dx for an expression, a polynomial in x, g the derivative of what stands above in it, of its shape or repeated to it. Undefined
  * where no rule applies.
  */
 export function pull(context: DeriveContext, expr: Expr, g: Expr, name: string): Expr | undefined {
@@ -115,6 +119,16 @@ export function pull(context: DeriveContext, expr: Expr, g: Expr, name: string):
     const right = depends(b) ? side(context, e, b, e.fn === "add" ? g : negative(g), name) : undefined;
     if ((depends(a) && !left) || (depends(b) && !right)) return undefined;
     return left && right ? plus(left, right) : (left ?? right);
+  }
+  const square = squareOf(e);
+  if (square && depends(square)) return pull(context, square, times(g, times(number(2, e), square)), name);
+  if ((e.fn === "mul" || e.fn === "matmul") && a && b && depends(a) && depends(b)) {
+    const of = (x: Expr): Expr | undefined => {
+      if (e.fn === "mul") return side(context, e, x, times(g, x === a ? b : a), name);
+      return x === a ? ofLeft(context, a, b, g, name) : ofRight(context, a, b, g, name);
+    };
+    const [left, right] = [of(a), of(b)];
+    return left && right && plus(left, right);
   }
   if (e.fn === "mul" && a && b && depends(a) !== depends(b)) {
     const [x, c] = depends(a) ? [a, b] : [b, a];
@@ -347,7 +361,7 @@ export function atZero(context: DeriveContext, analysis: EnergyAnalysis, expr: E
       const at = builtins.get(e.fn)?.labels;
       const labels = at === undefined ? undefined : e.args[at];
       if (labels && mentions(context, labels, name)) return filled(0, shapeOf(e), e);
-      return { ...e, args: e.args.map(lookups) };
+      return rebuilt(e, e.args.map(lookups));
     }
     if (e.kind === "layer" && layers.get(e.instance.layer)?.takes === "int") return filled(0, shapeOf(e), e);
     if (e.kind === "flowCall") return { ...e, arg: lookups(e.arg), given: e.given.map(lookups) };

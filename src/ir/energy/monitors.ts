@@ -94,7 +94,7 @@ function whyNoPseudoLikelihood(analysis: EnergyAnalysis): Obstacle | undefined {
   const data = analysis.variables.filter((v) => isData(analysis, v)).join(", ");
   const canBound = hiddenOf(analysis).every((v) => hasMeanField(analysis, v, hiddenOf(analysis)));
   return {
-    reason: statesText(way),
+    reason: statesText(analysis, way),
     notes: [`it sums hidden units out for each unit of the data, over at most 2^${mostLog2Hidden} states`],
     help: [
       ...(whyNoReconstruction(analysis) ? [] : [`\`reconstruction_error(${analysis.density})\` draws the hidden units`]),

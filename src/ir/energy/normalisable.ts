@@ -6,13 +6,14 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { walk } from "../derive/walk-bindings.js";
-import { showDomain } from "../shapes.js";
+import { shapeOf, showDomain } from "../shapes.js";
 import type { Expr } from "../types.js";
-import { filled, mentions, substitute } from "./algebra.js";
-import { curvatureOf, isDefinite } from "./curvature.js";
+import { filled, followed, mentions, rebuilt, substitute } from "./algebra.js";
+import { isBoundedAbove } from "./bounded.js";
+import { curvatureOf, isDefinite, rangeOf } from "./curvature.js";
 import { allReal, type Structure } from "./dependence.js";
 import { flatDirection } from "./flat.js";
-import { growthOf } from "./growth.js";
+import { fallsIn, growthOf } from "./growth.js";
 import { listed } from "./listed.js";
 import { constantHessian, fallingDirection, isPositiveDefinite, mostFactored, unitsOfReals, type UnitsOfReals } from "./quadratic.js";
 import { fallingDegree } from "./rays.js";
@@ -64,7 +65,8 @@ export function checkNormalisable(
   const units = unitsOfReals(context, variables);
   const hessian = quadratic ? constantHessian(context, structure, whole, units) : undefined;
   if (hessian && isPositiveDefinite(hessian)) return "proven";
-  const state = quadratic && !hessian ? looseState(context, structure, whole, units, discrete) : undefined;
+  const open = quadratic ? !hessian : !growth.proven;
+  const state = open ? looseState(context, structure, whole, units, discrete, quadratic) : undefined;
   if (state) {
     report(
       context.diagnostics,
@@ -79,7 +81,7 @@ export function checkNormalisable(
         help: [`add what holds it in all states: ${variables.map((v) => `\`energy sum(${v}^2) / 2\``).join(", ")}`],
       },
     );
-    return "checked";
+    return quadratic ? "checked" : "unbounded";
   }
   const odd = quadratic || variables.length < 2 ? undefined : fallingDegree(context, whole, variables);
   if (odd !== undefined) {
@@ -185,13 +187,14 @@ interface State {
 /** Variables of which all uniform states together are tried. */
 const mostTried = 4;
 
-/** A state of the binary variables, all units of each alike, in which the curvature is known and does not hold the real ones. */
+/** A state of the binary variables, all units of each alike, in which the real ones are proven not to be held, by a known curvature if it is quadratic. */
 function looseState(
   context: DeriveContext,
   structure: Structure,
   whole: Expr,
   units: UnitsOfReals,
   discrete: readonly string[],
+  quadratic: boolean,
 ): State | undefined {
   const binary = discrete.flatMap((name) => context.model.variables.get(name) ?? []).filter((v) => v.domain.name === "binary");
   if (binary.length === 0 || binary.length > mostTried || units.count > mostFactored) return undefined;
@@ -199,11 +202,31 @@ function looseState(
     const at = binary.map(({ name, domain }, i) => ({ variable: name, domain, value: (bits >> i) & 1 ? (1 as const) : (0 as const) }));
     // units of a block exclude each other
     if (at.some(({ domain, value }) => value === 1 && domain.atMostOne)) continue;
-    const energy = at.reduce((e, { variable, domain, value }) => substitute(context, e, variable, filled(value, domain.shape, e)), whole);
-    const hessian = constantHessian(context, structure, energy, units);
+    const stated = at.reduce((e, { variable, domain, value }) => substitute(context, e, variable, filled(value, domain.shape, e)), whole);
+    if (!quadratic) {
+      const energy = folded(context, stated);
+      const names = [...units.starts.keys()];
+      if (names.some((v) => fallsIn(context, structure, energy, v)) || fallingDegree(context, energy, names) !== undefined)
+        return { at, falls: true };
+      const isLoose = (v: string): boolean => !structure.of(energy).on.has(v) || isBoundedAbove(context, structure, energy, v);
+      if (names.some(isLoose) || flatDirection(context, structure, energy, names)) return { at, falls: false };
+      continue;
+    }
+    const hessian = constantHessian(context, structure, stated, units);
     if (hessian && !isPositiveDefinite(hessian)) return { at, falls: fallingDirection(hessian) !== undefined };
   }
   return undefined;
+}
+
+/** With 0 and 1 in place of what has that value alone, whatever it reads, so that what they are multiplied with is gone or stands by itself. */
+function folded(context: DeriveContext, energy: Expr): Expr {
+  const visit = followed(context, (e): Expr => {
+    if (e.kind !== "builtin") return e;
+    const { low, high } = rangeOf(context, e);
+    if (low === high && (low === 0 || low === 1)) return filled(low, shapeOf(e), e);
+    return rebuilt(e, e.args.map(visit));
+  });
+  return visit(energy);
 }
 
 function within(inner: Span, outer: Span): boolean {

@@ -103,7 +103,7 @@ export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, a
     context.diagnostics,
     "GM3612",
     asked.span,
-    { quantity: asked.quantity, states: statesText(way) },
+    { quantity: asked.quantity, states: statesText(analysis, way) },
     {
       label: "asked for here",
       labels: inTheWay(analysis, way),
@@ -130,8 +130,13 @@ function inTheWay(analysis: EnergyAnalysis, way: Summed): readonly Label[] {
 }
 
 /** `2^500 states of h would have to be summed` */
-export function statesText(way: Summed): string {
-  if (way.log2States === Infinity) return `${listed(way.enumerate)} would have to be integrated out`;
+export function statesText(analysis: EnergyAnalysis, way: Summed): string {
+  if (way.log2States === Infinity) {
+    const isCount = (v: string): boolean => analysis.variable.get(v)?.domain.name === "count";
+    const [counts, others] = [way.enumerate.filter(isCount), way.enumerate.filter((v) => !isCount(v))];
+    const summed = counts.length === 0 ? [] : [`${listed(counts)} would have to be summed over all counts of each total`];
+    return [...(others.length === 0 ? [] : [`${listed(others)} would have to be integrated out`]), ...summed].join(", and ");
+  }
   const power = way.log2States;
   const count = Number.isInteger(power) ? `2^${power}` : `about 2^${power.toFixed(1)}`;
   return `${count} states of ${listed(way.enumerate)} would have to be summed`;

@@ -5,6 +5,7 @@
 import type { Program } from "../engines/engine.js";
 import type { Dataset } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { graphCost } from "../graph/cost.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import { stageChecked, stageKept, verified, type Check, type KeptCheck } from "../graph/checks.js";
 import { hostArray } from "../graph/host.js";
@@ -36,6 +37,8 @@ export interface ChainOptions {
   readonly start?: ChainStart | undefined;
   /** In place of the density's own number. */
   readonly sweeps?: number | undefined;
+  /** No more sweeps than so many FLOPs do, one at least. */
+  readonly work?: number | undefined;
   /** Conditions, and variables that are clamped: [rows, ...event]. */
   readonly given: HostTensors;
   /** Entries of a variable of the chain that are held. */
@@ -53,6 +56,8 @@ export interface ChainDraw {
   readonly last: HostTensors;
   /** At the start and after every so many sweeps. */
   readonly frames: readonly HostTensors[];
+  /** How many were taken. */
+  readonly sweeps: number;
 }
 
 const stored = (name: string): string => `draw:${name}`;
@@ -62,9 +67,9 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   const given = { ...(await drawnBefore(chain.before, asked)), ...asked.given };
   const options = { ...asked, given: { ...given, ...knownPart(density, chain, { ...asked, given }) } };
   const { session, every } = options;
-  const sweeps = options.sweeps ?? chain.sweeps;
+  const wanted = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
-    ["sweeps", sweeps],
+    ["sweeps", wanted],
     ["every", every ?? 1],
   ] as const) {
     if (!(Number.isInteger(value) && value >= 1)) throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
@@ -72,6 +77,8 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
   const feedsOf = (graph: Graph): HostTensors => feedsFor([graph], options);
   const { graph: sweep, kept } = stageSweep(chain, options);
+  const { work = Infinity } = options;
+  const sweeps = Math.max(1, Math.min(wanted, Math.floor(work / graphCost(sweep).flops)));
   await beginKept(session, kept);
   const { graph: show, checks } = stageShow(density, chain, options);
   const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
@@ -94,7 +101,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     }
     const last = await showing(shownFeeds);
     requireFinite(density, chain, last, sweeps, options.rows);
-    return { last, frames };
+    return { last, frames, sweeps };
   } finally {
     moving.dispose();
     drawing.dispose();

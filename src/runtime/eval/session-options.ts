@@ -30,6 +30,7 @@ export const sampleOptions: OptionTable<SampleOptions> = {
   given: byName,
   temperature: numberFromZero,
   sweeps: wholeFrom(1),
+  work: numberFromZero,
   start: oneOf("random", "data", "chains"),
   every: wholeFrom(1),
   known: nested<NonNullable<SampleOptions["known"]>>({ variable: text, values: anything, mask: anything }),

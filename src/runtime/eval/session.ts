@@ -115,6 +115,8 @@ export interface SampleOptions extends Watch {
   readonly temperature?: number;
   /** Of a density with a chain: sweeps, in place of its own number. */
   readonly sweeps?: number;
+  /** Of a density with a chain: no more sweeps than so many FLOPs do, one at least. */
+  readonly work?: number;
   /** What the chains begin with: at random unless told, rows of the data, or the persistent chains of the training. */
   readonly start?: ChainStart;
   /** Also what the chains are at the start and after every so many sweeps: `frames`. */
@@ -132,6 +134,8 @@ export interface Samples {
   readonly values: RowsByName;
   /** E[variable | its parents], where the density has one; of a variable in a chain E[variable | all others]. What pictures show. */
   readonly means: RowsByName;
+  /** Of a density with a chain: how many were taken. */
+  readonly sweeps?: number;
   /** Of chains followed over time. */
   readonly frames?: readonly Pick<Samples, "values" | "means">[];
 }
@@ -327,10 +331,10 @@ export function openSession(options: SessionOptions): TrainedSession {
         return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given), more.temperature), fedBy(given), seed, more));
       }
       if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
-      const { sweeps, start, every, onProgress, signal } = more;
-      const all = { session, model, dataset, averaged, rows, seed, given, known, data, sweeps, start, every, onProgress, signal };
-      const { last, frames } = await runChain(density, density.chain, all);
-      return { ...shown(last), ...(every === undefined ? {} : { frames: frames.map(shown) }) };
+      const { sweeps, work, start, every, onProgress, signal } = more;
+      const all = { session, model, dataset, averaged, rows, seed, given, known, data, sweeps, work, start, every, onProgress, signal };
+      const { last, frames, sweeps: taken } = await runChain(density, density.chain, all);
+      return { ...shown(last), sweeps: taken, ...(every === undefined ? {} : { frames: frames.map(shown) }) };
     },
     reconstruct: async (rows, more) => {
       checkCounts({ rows });
@@ -417,7 +421,7 @@ function repeatedTo({ dtype, shape: [there = 0, ...event], data }: HostTensor, r
 /** GM4009 for an option that the density has no use for. */
 function checkUsed(density: DensityDefinition, options: SampleOptions): void {
   if (density.chain === undefined) {
-    for (const name of ["sweeps", "start", "every"] as const)
+    for (const name of ["sweeps", "work", "start", "every"] as const)
       if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
   }
   if (partlyKnown(density).length === 0 && options.known !== undefined)
