@@ -6,6 +6,7 @@ import type { Combine } from "../derived-model.js";
 import type { Factor, Quantity, Term } from "../quantity.js";
 import { quantityChildren, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
+import { isAtDraw } from "./at-draw.js";
 import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";
 import { samplesMeet } from "./sample-indices.js";
@@ -172,6 +173,11 @@ function isEvidenceBound(context: DeriveContext, whole: Quantity, sign: 1 | -1 =
   const above = new Map<string, Set<string>>();
   const below = new Set<string>();
   for (const t of terms) if (!place({ ...t, scale: sign * t.scale }, source, above, below)) return false;
+  // log q is that of the draws, and not of others: `log q(z | x = e)`
+  const index = family && quantity.body.kind === "reduce" ? quantity.body.index : undefined;
+  const isDrawn = (q: Quantity): boolean =>
+    q.kind !== "factor" || q.density !== source || drawn.some((f) => f?.variable === q.variable && isAtDraw(context, f, q, index));
+  if (!terms.every((t) => isDrawn(t.quantity))) return false;
   const [joint, ...others] = [...above];
   if (!joint || others.length > 0) return false;
   // Every conditional of the joint once, and every draw's own density once.

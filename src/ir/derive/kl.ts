@@ -9,6 +9,7 @@ import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
 import { termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
+import { isAtDraw } from "./at-draw.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
 import { sampledKlNotes } from "./kl-sampled.js";
 import { readsItself } from "./own-reads.js";
@@ -220,7 +221,9 @@ function closePairs(
   const closed: Term[] = [];
   drawn.forEach((q) => {
     const open = (ofVariable.get(q.variable) ?? []).filter((t) => !becomes.has(t));
-    const own = open.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && standsForItself(t.quantity));
+    const isOwn = ({ quantity: f }: Term): boolean =>
+      f.kind === "factor" && f.density === q.density && standsForItself(f) && isAtDraw(context, q, f);
+    const own = open.find(isOwn);
     const follows = followsFrom(q.variable);
     const other =
       own &&

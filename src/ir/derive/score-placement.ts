@@ -5,9 +5,9 @@
 import { latentEntries } from "../latent-estimators.js";
 import type { DrawStep, Factor, Quantity } from "../quantity.js";
 import { namesBoundBy, termsOf, walkQuantity } from "../quantity-walk.js";
-import { sameExpr } from "../same-expr.js";
 import type { Expr } from "../types.js";
-import { distExprs, walkExpr } from "../walk.js";
+import { walkExpr } from "../walk.js";
+import { isAtDraw } from "./at-draw.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 
 type FactorStep = Extract<DrawStep, { kind: "factor" }>;
@@ -41,7 +41,7 @@ function countOf(step: FactorStep, body: Quantity): number {
 
 /** Whether log q of a draw stands in terms alone whose coefficients read none of `names`: the draw, and what is drawn after it. */
 function isPlain(context: DeriveContext, step: FactorStep, names: ReadonlySet<string>, q: Quantity): boolean {
-  if (isOwn(step, q)) return isAtDraw(context, step, q);
+  if (isOwn(step, q)) return isAtDraw(context, step.factor, q);
   if (countOf(step, q) === 0) return true;
   const within = (inner: Quantity | undefined, more: Iterable<string> = []): boolean =>
     inner === undefined || isPlain(context, step, new Set([...names, ...more]), inner);
@@ -69,29 +69,9 @@ function isWeight(context: DeriveContext, step: FactorStep, body: Quantity): boo
   walkQuantity(body, (q) => {
     if (q.kind !== "reduce" || q.op !== "logmeanexp") return;
     for (const { scale, factors, quantity } of termsOf(q.body))
-      if (isOwn(step, quantity) && scale === -1 && factors.length === 0 && isAtDraw(context, step, quantity, q.index)) plain++;
+      if (isOwn(step, quantity) && scale === -1 && factors.length === 0 && isAtDraw(context, step.factor, quantity, q.index)) plain++;
   });
   return plain === 1 && countOf(step, body) === 1;
-}
-
-/** Whether a log-density is taken at what `step` draws, given what it is drawn given; of a family, at the sample that `index` counts. */
-function isAtDraw(context: DeriveContext, { factor }: FactorStep, q: Factor, index?: string): boolean {
-  if (q.through !== factor.through) return false;
-  return [factor.variable, ...variablesIn(context, distExprs(factor.dist))].every((v) => {
-    const [drawn, given] = [factor.at.get(v), q.at.get(v)];
-    if (drawn === given) return true;
-    const [a, b] = [placeOf(v, drawn), placeOf(v, given)];
-    if (!a || !b) return drawn !== undefined && given !== undefined && sameExpr(drawn, given);
-    const counted = a.sample === undefined && b.sample?.kind === "index" && b.sample.index === index;
-    return a.name === b.name && (counted || JSON.stringify(a.sample) === JSON.stringify(b.sample));
-  });
-}
-
-/** Of a value that is a name: which, and which sample of it; a variable that is not listed stands under its own. */
-function placeOf(variable: string, value: Expr | undefined) {
-  if (value === undefined) return { name: variable, sample: undefined };
-  if (value.kind === "variable") return { name: value.variable, sample: value.sample };
-  return value.kind === "local" ? { name: value.local.id, sample: value.sample } : undefined;
 }
 
 export function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string>): boolean {
