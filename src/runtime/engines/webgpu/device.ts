@@ -80,7 +80,7 @@ async function loadGpu(): Promise<GPU> {
 }
 
 /** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
-export function limitsOf({ adapter, software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
+function limitsOf({ adapter, software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
   const gemm: GemmLimits = {
     workgroupStorage: granted.maxComputeWorkgroupStorageSize,
     invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
