@@ -10,8 +10,14 @@ export interface Interrupt {
   release(): void;
 }
 
+let listening: AbortSignal | undefined;
+
+/** Whether the command at hand was asked to end: for work that was set up before it began to listen. */
+export const interrupted = (): boolean => listening?.aborted === true;
+
 export function onInterrupt(saving: string): Interrupt {
   const controller = new AbortController();
+  listening = controller.signal;
   const handle = (): void => {
     if (controller.signal.aborted) process.exit(INTERRUPTED);
     controller.abort();
@@ -25,6 +31,7 @@ export function onInterrupt(saving: string): Interrupt {
     release: () => {
       process.off("SIGINT", handle);
       process.off("SIGTERM", handle);
+      listening = undefined;
     },
   };
 }

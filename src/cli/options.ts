@@ -49,11 +49,12 @@ function engineName(text: string): string {
   return text;
 }
 
-/** One --set; later ones add to earlier ones. */
+/** One --set; later ones add to earlier ones, each name once. */
 export function setting(text: string, before: Settings = {}): Settings {
   const match = /^([\p{L}_][\p{L}\p{N}_]*)=(.+)$/u.exec(text);
   if (!match) throw new InvalidArgumentError("expected NAME=VALUE, such as H=400 or Zs=[100,50]");
   const [, name = "", value = ""] = match;
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`\`${name}\` is set to ${shownSetting(before[name])} already`);
   return { ...before, [name]: settingValue(value.trim()) };
 }
 
@@ -77,6 +78,9 @@ function settingValue(text: string): number | boolean | readonly number[] {
   }
   return settingNumber(text);
 }
+
+/** As one writes it. */
+const shownSetting = (value: Settings[string] | undefined): string => (typeof value === "object" ? `[${value.join(",")}]` : String(value));
 
 function settingNumber(text: string): number {
   const value = Number(text);

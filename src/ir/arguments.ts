@@ -45,8 +45,11 @@ export function actualsOf(args: readonly ast.Arg[]): readonly Actual[] {
   return args.map((arg) => ({ kind: "ast", name: arg.name, value: arg.value, span: arg.span }));
 }
 
+/** Where it is reported. */
+type Reporting = Pick<Context, "diagnostics">;
+
 /** Reports and gives undefined where the arguments do not fit. */
-export function bindArguments(cx: Context, signature: Signature, actuals: readonly Actual[], callSpan: Span): Bound | undefined {
+export function bindArguments(cx: Reporting, signature: Signature, actuals: readonly Actual[], callSpan: Span): Bound | undefined {
   const byName = new Map<string, Actual>();
   const rest: Actual[] = [];
   const positional = signature.params.filter((p) => !p.named);

@@ -6,7 +6,7 @@ import { report } from "../base/report.js";
 import type * as ast from "../parser/ast.js";
 import { checkFree, localEntity, makeLocal, maxUnrolled, staticRange } from "./body.js";
 import { builtinCall, reportLabel, requireTensor } from "./builtin-call.js";
-import { type Env, freshId, within } from "./env.js";
+import { type Context, type Env, freshId, within } from "./env.js";
 import { elaborateExpectation } from "./expectation.js";
 import { elaborateExpr, numberExpr } from "./expr.js";
 import { chain } from "./indexing.js";
@@ -24,13 +24,30 @@ export function elaborateBinder(env: Env, expr: ast.BinderExpr): Expr | undefine
   const ranges = expr.binders.flatMap((b) => (b.kind === "range" ? [b] : []));
   if (ranges.length === expr.binders.length) return elaborateRange(env, expr, ranges);
   if (expr.op === "max" || expr.op === "min") return elaborateOptimum(env, expr, expr.op);
-  wrongBinder(env, expr, "a range, as in `i in 1..k`");
+  checkBinders(env.cx, expr);
   return undefined;
 }
 
-export function wrongBinder(env: Env, expr: ast.BinderExpr, expected: string): void {
-  const at = expr.binders.find((b) => b.kind !== (expr.op === "E" ? "draw" : "range")) ?? expr.binders[0];
-  report(env.cx.diagnostics, "GM3030", at?.span ?? expr.span, { op: expr.op, expected });
+/** Reports GM3030 where what is bound is of another kind than the operator binds. */
+export function checkBinders({ diagnostics }: Pick<Context, "diagnostics">, { op, binders, span }: ast.BinderExpr): boolean {
+  const all = (fits: (binder: ast.Binder) => boolean): boolean => binders.every(fits);
+  const ranges = all((b) => b.kind === "range");
+  const wrong = (expected: string): boolean => {
+    const at = binders.find((b) => b.kind !== (op === "E" ? "draw" : "range")) ?? binders[0];
+    report(diagnostics, "GM3030", at?.span ?? span, { op, expected });
+    return false;
+  };
+  switch (op) {
+    case "E":
+      return all((b) => b.kind === "draw") || wrong("draws, as in `z ~ q(z | x)`");
+    case "grad":
+      return all((b) => b.kind === "name") || wrong("names, as in `grad[x](…)` or `grad[y = e](…)`");
+    case "max":
+    case "min":
+      return ranges || all((b) => b.kind === "name" && !b.value) || wrong("names of latents, as in `max[z](…)`, or a range");
+    default:
+      return ranges || wrong("a range, as in `i in 1..k`");
+  }
 }
 
 // ---- sums and the like ------------------------------------------------------------------------------
@@ -129,11 +146,9 @@ function elaborateOptimum(env: Env, expr: ast.BinderExpr, op: "max" | "min"): Ex
     report(env.cx.diagnostics, "GM3024", expr.span, { where: env.mode });
     return undefined;
   }
+  if (!checkBinders(env.cx, expr)) return undefined;
   for (const binder of expr.binders) {
-    if (binder.kind !== "name" || binder.value) {
-      wrongBinder(env, expr, "names of latents, as in `max[z](…)`, or a range");
-      return undefined;
-    }
+    if (binder.kind !== "name") return undefined;
     const names = slotNames(env, { kind: "name", name: binder.name.name, span: binder.name.span });
     if (!names) return undefined;
     for (const n of names) {
@@ -159,11 +174,9 @@ function elaborateOptimum(env: Env, expr: ast.BinderExpr, op: "max" | "min"): Ex
 function elaborateGrad(env: Env, expr: ast.BinderExpr): Expr | undefined {
   const scope = new Scope(env.scope);
   const locals: GradExpr["locals"][number][] = [];
+  if (!checkBinders(env.cx, expr)) return undefined;
   for (const binder of expr.binders) {
-    if (binder.kind !== "name") {
-      wrongBinder(env, expr, "names, as in `grad[x](…)` or `grad[y = e](…)`");
-      return undefined;
-    }
+    if (binder.kind !== "name") return undefined;
     const value = elaborateExpr(env, binder.value ?? { kind: "name", name: binder.name.name, span: binder.name.span });
     if (!value || (binder.value && !checkFree(env, binder.name.name, binder.name.span, scope))) return undefined;
     const type = requireTensor(env, value);

@@ -2,11 +2,13 @@
 import { InternalError } from "../base/internal-error.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
 import { type Builtin, builtins, type OptionValue, type TypedArg } from "./builtins.js";
 import type { Env } from "./env.js";
 import { factsOf } from "./facts.js";
 import { hasNoValue, type Placed, showFound } from "./no-value.js";
 import { elementCount, maxElements, showShape, showType } from "./shapes.js";
+import { constantAt } from "./static.js";
 import type { Dim, Expr, TensorType } from "./types.js";
 
 export interface StaticOptions {
@@ -16,7 +18,15 @@ export interface StaticOptions {
 
 const none: StaticOptions = { options: new Map(), dims: new Map() };
 
-export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: Span, statics: StaticOptions = none): Expr | undefined {
+/** `written`: the arguments as they stand in the text, where they do. */
+export function builtinCall(
+  env: Env,
+  fn: string,
+  args: readonly Expr[],
+  span: Span,
+  statics: StaticOptions = none,
+  written: readonly ast.Expr[] = [],
+): Expr | undefined {
   const entry = builtins.get(fn);
   if (entry === undefined) throw new InternalError(`no builtin ${fn}`);
   if (entry.wholeBatch && env.mode !== "objective") {
@@ -46,7 +56,7 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
     hasNoValue(
       env,
       entry,
-      args.map((arg) => placed(env, arg)),
+      args.map((arg, i) => placed(env, arg, written[i])),
     )
   )
     return undefined;
@@ -57,7 +67,8 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
   return notTooDeep(env, { kind: "builtin", fn, args, options: result.options ?? {}, type: result.type, span });
 }
 
-function placed(env: Env, arg: Expr): Placed {
+function placed(env: Env, arg: Expr, written: ast.Expr | undefined): Placed {
+  if (arg.kind === "number" && written !== undefined) return constantAt(env, written, arg);
   const { range } = factsOf(env.cx, arg);
   const at = { span: arg.span, range, ...(arg.kind === "number" && { text: arg.text }) };
   if (arg.kind !== "local") return at;

@@ -300,7 +300,7 @@ function synonymHelp(name: string, actuals: readonly Actual[]): string | undefin
 }
 
 /** `max(a, b)` is the greater of both, `max(x)` the greatest entry. */
-function twoSided(name: string, actuals: readonly Actual[]): string {
+export function twoSided(name: string, actuals: readonly Actual[]): string {
   if (actuals.length < 2 || actuals.some((a) => a.name !== undefined)) return name;
   return name === "max" ? "maximum" : name === "min" ? "minimum" : name;
 }
@@ -313,7 +313,7 @@ function handsKernel(env: Env, entry: Builtin, actuals: readonly Actual[]): bool
   return kernel?.kind === "piped" || (kernel !== undefined && evaluateStatic(env, kernel.value)?.kind === "dynamic");
 }
 
-const signatureOf = remembered((entry: Builtin): Signature => ({
+export const signatureOf = remembered((entry: Builtin): Signature => ({
   what: `\`${entry.fn}\``,
   params: [
     ...entry.args.map((name) => ({ name, required: true })),

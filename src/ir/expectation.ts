@@ -4,7 +4,7 @@ import { didYouMean } from "../base/suggest.js";
 import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { checkFree } from "./body.js";
-import { wrongBinder } from "./binders.js";
+import { checkBinders } from "./binders.js";
 import { elaborateDist } from "./dist-call.js";
 import { distributions, distributionSynonyms } from "./distributions.js";
 import { type Env, freshId, within } from "./env.js";
@@ -24,6 +24,9 @@ interface Bindings {
   readonly variables: Map<string, Dim | undefined>;
 }
 
+export const whatIsDrawnFrom =
+  "it draws from a density, `z ~ q(z | x)`, from the data, `x ~ data`, or from a distribution, `u ~ Uniform(0, 1)`";
+
 export function elaborateExpectation(env: Env, expr: ast.BinderExpr): Expr | undefined {
   if (env.mode !== "objective") {
     report(
@@ -37,11 +40,9 @@ export function elaborateExpectation(env: Env, expr: ast.BinderExpr): Expr | und
   }
   let inner = env;
   const draws: ObjectiveDraw[] = [];
+  if (!checkBinders(env.cx, expr)) return undefined;
   for (const binder of expr.binders) {
-    if (binder.kind !== "draw") {
-      wrongBinder(env, expr, "draws, as in `z ~ q(z | x)`");
-      return undefined;
-    }
+    if (binder.kind !== "draw") return undefined;
     const bindings: Bindings = { names: new Map(), variables: new Map() };
     const draw = elaborateDraw(inner, binder, bindings);
     if (!draw) return undefined;
@@ -76,7 +77,7 @@ function elaborateDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings): Ob
   const help =
     entity?.kind === "density"
       ? [`name what is drawn: \`${callee}(${entity.decl.head.map((h) => h.name).join(", ")})\``]
-      : ["it draws from a density, `z ~ q(z | x)`, from the data, `x ~ data`, or from a distribution, `u ~ Uniform(0, 1)`"];
+      : [whatIsDrawnFrom];
   report(env.cx.diagnostics, "GM3036", source.span, { found: textOf(source.span) }, { help });
   return undefined;
 }

@@ -96,7 +96,7 @@ function elaborateBinary(env: Env, expr: ast.BinaryExpr): Expr | undefined {
   // `beta * (…)` of a template whose beta is 1 is the plain term
   if (env.template && expr.op === "*" && left.kind === "number" && left.value === 1) return right;
   if (env.template && expr.op === "*" && right.kind === "number" && right.value === 1) return left;
-  return builtinCall(env, operators[expr.op], [left, right], expr.span);
+  return builtinCall(env, operators[expr.op], [left, right], expr.span, undefined, [expr.left, expr.right]);
 }
 
 function elaborateName(env: Env, expr: ast.NameExpr): Expr | undefined {

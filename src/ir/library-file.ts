@@ -1,6 +1,6 @@
 /**
- * A file without a model, which others import: what can be told of its nets and flows without a call, which is whether their names exist. Shapes
- * come from calls, and names of an objective may be those of a model.
+ * A file without a model, which others import: what can be told of its nets, flows and objectives without a call, which is whether their names
+ * exist; shapes come from calls. Of objectives see library-objective.ts.
  */
 import { report, type Diagnostics } from "../base/report.js";
 import type { Span } from "../base/source.js";
@@ -10,6 +10,7 @@ import { functionNames } from "./builtins.js";
 import { distributions } from "./distributions.js";
 import { bijections } from "./flows.js";
 import { layers } from "./layers.js";
+import { checkObjective } from "./library-objective.js";
 import { scheduleNames } from "./schedules.js";
 import type { Scope } from "./scope.js";
 import { staticFunctions } from "./static-functions.js";
@@ -26,9 +27,13 @@ const callables: ReadonlySet<string> = new Set([
   "repeat",
 ]);
 
-/** GM2001, GM2029 for names in bodies of nets and flows that nothing declares. */
+/** GM2001, GM2029 for names in bodies that nothing declares, and what is wrong with an objective wherever it is used. */
 export function checkLibraryFile(root: ast.FileAst, scope: Scope, diagnostics: Diagnostics): void {
   for (const decl of root.decls) {
+    if (decl.kind === "objective") {
+      for (const { value } of decl.params ?? []) if (value) checkNames(value, { bound: new Set(), told: new Set() }, scope, diagnostics);
+      checkNames(decl.body, checkObjective(decl, scope, diagnostics), scope, diagnostics);
+    }
     if (decl.kind !== "net" && decl.kind !== "flow") continue;
     const bound = new Set([...decl.params, ...(decl.kind === "flow" ? decl.given : [])].map((p) => p.name.name));
     const read: ast.Expr[] = [];
@@ -40,7 +45,7 @@ export function checkLibraryFile(root: ast.FileAst, scope: Scope, diagnostics: D
         read.push(body);
       }
     }
-    for (const expr of read) checkNames(expr, bound, scope, diagnostics);
+    for (const expr of read) checkNames(expr, { bound, told: new Set() }, scope, diagnostics);
   }
 }
 
@@ -61,7 +66,13 @@ function gather(body: readonly ast.Stmt[], bound: Set<string>, read: ast.Expr[])
   }
 }
 
-function checkNames(whole: ast.Expr, outer: ReadonlySet<string>, scope: Scope, diagnostics: Diagnostics): void {
+/** `told`: names of which something else has been told, or which are no values. */
+function checkNames(
+  whole: ast.Expr,
+  { bound: outer, told }: { readonly bound: ReadonlySet<string>; readonly told: ReadonlySet<ast.Expr> },
+  scope: Scope,
+  diagnostics: Diagnostics,
+): void {
   const bound = new Set(outer);
   const called = new Set<ast.Expr | ast.RangeExpr>();
   // values of options may be words of theirs: `padding = same`
@@ -78,7 +89,7 @@ function checkNames(whole: ast.Expr, outer: ReadonlySet<string>, scope: Scope, d
     for (const b of e.binders) for (const name of b.kind === "draw" ? b.names.map((n) => n.name) : [b.name]) bound.add(name.name);
   });
   for (const e of names) {
-    if (bound.has(e.name) || callables.has(e.name) || words.has(e) || scope.find(e.name)) continue;
+    if (bound.has(e.name) || callables.has(e.name) || words.has(e) || told.has(e) || scope.find(e.name)) continue;
     unknown(e.name, e.span, called.has(e), bound, scope, diagnostics);
   }
 }

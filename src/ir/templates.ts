@@ -7,7 +7,7 @@ import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
 import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
-import { type Actual, bindArguments } from "./arguments.js";
+import { type Actual, bindArguments, type Signature } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
 import type { DensityHeader, Env } from "./env.js";
 import { within } from "./env.js";
@@ -53,12 +53,7 @@ export function expandTemplate(
     report(cx.diagnostics, "GM2005", span, { what: "objective", cycle: names.join(" -> ") });
     return undefined;
   }
-  const signature = {
-    what: `\`${callee.name}\``,
-    params: decl.params.map((p) => ({ name: p.name.name, required: p.value === undefined })),
-    declared: decl.name.span,
-  };
-  const bound = bindArguments(cx, signature, actuals, span);
+  const bound = bindArguments(cx, templateSignature(callee.name, decl), actuals, span);
   if (!bound) return undefined;
   const formals = new Scope(entity.scope);
   const densities = new Map<string, DensityHeader>();
@@ -91,6 +86,14 @@ export function expandTemplate(
   cx.open.pop();
   if (value) cx.expansions.set(value, textOf(span));
   return value;
+}
+
+export function templateSignature(called: string, { name, params = [] }: ast.ObjectiveDecl): Signature {
+  return {
+    what: `\`${called}\``,
+    params: params.map((p) => ({ name: p.name.name, required: p.value === undefined })),
+    declared: name.span,
+  };
 }
 
 /** What a formal stands for: a density where the body uses it as one; else a number, schedule, net or value. */

@@ -108,7 +108,9 @@ export async function train(model: ModelDefinition, options: TrainOptions): Prom
   checkOptions("train", options, trainOptions);
   const dataset = boundData(model, options);
   const history: MetricRecord[] = [];
-  const session = await options.engine.open(options.engineOptions);
+  const { engineOptions: asked, signal } = options;
+  const onTuning = (done: number, total: number): unknown => signal?.aborted !== true && asked?.onTuning?.(done, total);
+  const session = await options.engine.open({ ...asked, onTuning });
   let shown = 0;
   try {
     const { result, averaged } = await trainOn(session, model, dataset, {

@@ -37,6 +37,23 @@ describe("a file without a model", () => {
     ["a binding", "net f(x) { hidden = x |> dense(3)  return hiden + 1 }\n", "GM2001", "did you mean `hidden`?"],
     ["a name in a flow", "flow f(z | e) = coupling(mlp([hh])) |> reverse\n", "GM2001", "`hh`"],
     ["a constant", "const A = B + 1\n", "GM2001", "`B`"],
+    ["a function of an objective", "objective O(p) = E[x ~ data](log(sigmiod(x)))\n", "GM2029", "did you mean `sigmoid`?"],
+    ["a name of an objective", "objective O(p, beta = 1) = log p(x) + bta\n", "GM2001", "did you mean `beta`?"],
+    ["a name of a default", "objective O(p, k = K) = k * log p(x)\n", "GM2001", "`K`"],
+    ["a density of an objective", "objective O(p, q) = E[z ~ q(z | x)](log r(x, z))\n", "GM2001", "there is no density called `r`"],
+    ["a net for a density", "net r(x) = sum(x)\nobjective O(p) = log r(x)\n", "GM2007", "`r`"],
+    ["a distribution of an objective", "objective O(D) = E[u ~ Unifrom(0, 1)](D(u))\n", "GM2001", "did you mean `Uniform`?"],
+    ["a draw of no call", "objective O(q) = E[z ~ q](sum(z))\n", "GM3036", "it draws from a density"],
+    ["a draw of more names", "objective O(p) = E[x, z ~ p(x)](log p(x))\n", "GM3039", "p(x)"],
+    ["a variable of a sum", "objective O(p) = sum[z](log p(x, z))\n", "GM3030", "a range, as in"],
+    ["too many arguments", "objective O(p, D) = E[x ~ p(x)](sigmoid(D(x), 2))\n", "GM2025", "`sigmoid`"],
+    [
+      "an argument of another objective",
+      "objective A(p, k = 2) = k * log p(x)\nobjective B(p) = A(p, kk = 3)\n",
+      "GM2026",
+      "did you mean `k`?",
+    ],
+    ["a missing argument", "objective B(p) = ELBO(p)\n", "GM2024", "`q`"],
     ["a name that stands twice", "net f(x) = x\nnet f(x) = x + 1\n", "GM2002", "first here"],
   ])("has its own mistakes told: %s", async (_, text, code, part) => {
     writeFileSync(at("wrong.gm"), text);
@@ -44,6 +61,23 @@ describe("a file without a model", () => {
     expect(ran.stderr).toContain(`error[${code}]`);
     expect(ran.stderr).toContain(part);
     expect(ran.code).toBe(1);
+  });
+
+  it("finds no mistake in what only a call can tell", () => {
+    const text = [
+      "const W = 2",
+      "net features(x) = x |> dense(3) |> tanh",
+      "objective Part(p, k = W) = k * log p(x)",
+      "objective Named(p, D, weight) = Part(p) + E[u ~ Uniform(0, weight)](u * sum(D(u))) + log p(x = 2 * weight)",
+      "objective Samples(p, q, k = 5) = E[z[1..k] ~ q(z | x)](mean[i in 1..k](log p(x, z[i]) + max(k, 3) * sum(z[i])))",
+      "objective Chains(p, D) = E[x ~ data, xf ~ p(x)](FeatureMMD(p, clip(0, 1) |> dense(3)) + sum(xf |> repeat(2) { clip(-1, 1) |> D }))",
+      "objective Streams(p) = E[a ~ data(b), c ~ p(c | b)](sum(grad[y = a](sum(y * c))^2))",
+      "objective Best(p) = max[z](log p(x, z)) + min[i in 1..2](i)",
+      "objective Roles(p, q, D) = E[z ~ q(z | x)](sum(D(x)) + sum(features(z)))",
+      "objective Flows(f, q) = E[z ~ q(z | x)](sum(f(z | x)))",
+    ];
+    writeFileSync(at("objectives.gm"), `${text.join("\n")}\n`);
+    expect(compileFile(at("objectives.gm"), { library: true }).diagnostics).toEqual([]);
   });
 
   it("finds no mistake in the standard library, whose files are such", () => {

@@ -70,6 +70,8 @@ describe("wrong usage ends with 2 and a way out", () => {
     [["train", "x.gm", "--seed", "0x10"], "GM5302", "expected a whole number from 0 on"],
     [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, webgpu, tfjs:node-gpu, onnx"],
     [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
+    [["compile", "x.gm", "--set", "H=1", "--set", "Z=3", "--set", "H=2"], "GM5302", "`H` is set to 1 already"],
+    [["train", "x.gm", "--set", "Zs=[3,4]", "--set", "Zs=[3,4]"], "GM5302", "`Zs` is set to [3,4] already"],
     [["compile", "x.gm", "--check", "--watch"], "GM5302", "leave one of them out"],
     [["compile", "x.gm", "y.gm", "--out", "one.ts"], "GM5302", "name a folder: --out one.ts/"],
     [["compile", "x.gm", "--emit", "wasm"], "GM5302", "ts, js"],

@@ -147,6 +147,32 @@ describe("an index that is fed", () => {
   });
 });
 
+describe("a device that is lost", () => {
+  it("is told to whoever waits for a run, and to nobody of one that was given up", async () => {
+    const device = idleDevice();
+    const session = openSession(device);
+    const graph = g.stage({ x: { shape: [3] } }, ({ x }) => ({ y: g.exp(x!) }));
+    const executable = await session.compile({ name: "p", stages: [{ kind: "call", name: "c", graph }], fetch: ["y"] });
+    const feeds = { x: tensor([3], [1, 2, 3]) };
+    const unheard: unknown[] = [];
+    const hear = (error: unknown): unknown => unheard.push(error);
+    process.on("unhandledRejection", hear);
+    try {
+      const { results } = await executable.start!(feeds);
+      await executable.start!(feeds);
+      device.lost = "the card was removed";
+      session.flush!();
+      await expect(results).rejects.toMatchObject({ code: "GM5422" });
+      await expect(executable.run(feeds)).rejects.toMatchObject({ code: "GM5422" });
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(unheard).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", hear);
+      session.dispose();
+    }
+  });
+});
+
 describe("where there is no device", () => {
   afterEach(() => {
     vi.doUnmock("webgpu");

@@ -99,6 +99,16 @@ describe("log Z of energies that are not quadratic", () => {
     expect(Math.abs(total - 1)).toBeLessThan(4 * Math.sqrt((squares - total ** 2) / seeds));
   });
 
+  it("begins with draws of the base, wherever the run that tunes the steps came to", async () => {
+    // one temperature weighs the draws before any of them is moved
+    const [one, other] = await Promise.all(
+      [1, 6].map((leapfrog) => logZOf(doubleWell(1, `chains = 3000, temperatures = 1, leapfrog = ${leapfrog}`), 5)),
+    );
+    expect(one!.value).toBeCloseTo(other!.value, 6);
+    expect(Math.abs(one!.value - perUnit)).toBeLessThan(4 * one!.standardError!);
+    expect(one!.standardError).toBeLessThan(0.03);
+  });
+
   it("takes units with conditionals beside, summed out or drawn", async () => {
     const W = spread(6, 1.5, 4);
     const energy = (x: number, y: number): number =>

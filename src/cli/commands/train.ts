@@ -29,7 +29,10 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   const definition = await importModel(js);
   checkTrains(definition);
   const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
-  const opened = await openRun(definition, settings, (variable, shape) => otherSizes(compiled, variable, shape));
+  const opened = await openRun(definition, settings, {
+    json: flags.json,
+    resizeHelp: (variable, shape) => otherSizes(compiled, variable, shape),
+  });
   const { model, dataset, picked } = opened;
   if (!flags.json) [...unusedMeasures(model, flags), ...unusedSweeps(model, flags.sweeps)].forEach(stderr);
   if (!flags.json && flags.eval !== false) unmeasured(compiled, model, options).forEach(stderr);

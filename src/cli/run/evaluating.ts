@@ -1,4 +1,4 @@
-/** How long measures and draws tell where they stand, on stderr: one line that is rewritten on a terminal, a plain line now and then when piped. */
+/** How long measures, draws and the tuning of kernels tell where they stand, on stderr: one line that is rewritten on a terminal, a plain line now and then when piped. */
 import type { EvaluationProgress } from "../../runtime/eval/evaluate.js";
 import { duration, grouped } from "../output.js";
 
@@ -15,18 +15,27 @@ interface Stream {
 
 /** Seconds between two lines of a pipe. */
 const SELDOM = 10;
+/** Seconds of tuning that nobody is told of. */
+const SHORT = 1;
 
-export function openWorkProgress(stream: Stream, quiet = false, now: () => number = () => performance.now()): WorkProgress {
+/** `patience`: seconds before the first line. */
+export function openWorkProgress(
+  stream: Stream,
+  quiet = false,
+  now: () => number = () => performance.now(),
+  patience?: number,
+): WorkProgress {
   const live = stream.isTTY === true && process.env["TERM"] !== "dumb";
+  const pace = live ? 0.1 : SELDOM;
   let task: { readonly what: string; readonly began: number } | undefined;
-  let shown = now();
+  let next = now() + (patience ?? pace) * 1000;
   let width = 0;
   return {
     report: ({ what, done, total }) => {
       const time = now();
       if (task?.what !== what) task = { what, began: time };
-      if (quiet || (time - shown) / 1000 < (live ? 0.1 : SELDOM)) return;
-      shown = time;
+      if (quiet || time < next) return;
+      next = time + pace * 1000;
       const left = ((time - task.began) / 1000 / Math.max(1, done)) * (total - done);
       const unit = what === "rows" ? " rows" : "";
       const text = `${what === "rows" ? "" : `${what}: `}${grouped(done)}/${grouped(total)}${unit}, ${duration(left)} left`;
@@ -37,5 +46,25 @@ export function openWorkProgress(stream: Stream, quiet = false, now: () => numbe
       if (live && width > 0) stream.write(`\r${"".padEnd(width)}\r`);
       width = 0;
     },
+  };
+}
+
+/** What an engine calls while it tunes kernels, one program after the other; `stopped` ends it. */
+export function tuningProgress(
+  stream: Stream,
+  quiet: boolean,
+  stopped: () => boolean,
+  now: () => number = () => performance.now(),
+): (done: number, total: number) => boolean {
+  let line: WorkProgress | undefined;
+  return (done, total) => {
+    const ends = done === total || stopped();
+    line ??= openWorkProgress(stream, quiet, now, SHORT);
+    if (!ends) line.report({ what: "kernels tuned", done, total });
+    else {
+      line.done();
+      line = undefined;
+    }
+    return !ends;
   };
 }

@@ -6,6 +6,8 @@ import type { ModelDefinition } from "../../runtime/model.js";
 import { loadDataset } from "../../runtime/node/datasets.js";
 import { chooseEngine, type ChosenEngine } from "../../runtime/engines/registry.js";
 import { version } from "../../version.js";
+import { interrupted } from "../interrupt.js";
+import { tuningProgress } from "./evaluating.js";
 import type { RunSettings } from "./settings.js";
 
 export interface Opened {
@@ -15,13 +17,20 @@ export interface Opened {
   readonly session: EngineSession;
 }
 
-/** `resizeHelp`: what to say where the data have rows of another shape than the model. */
-export async function openRun(model: ModelDefinition, settings: RunSettings, resizeHelp?: ResizeHelp): Promise<Opened> {
+/** `resizeHelp`: what to say where the data have rows of another shape than the model. `json`: no line of progress. */
+export async function openRun(
+  model: ModelDefinition,
+  settings: RunSettings,
+  { json = false, resizeHelp }: { readonly json?: boolean | undefined; readonly resizeHelp: ResizeHelp },
+): Promise<Opened> {
   const [dataset, picked] = await Promise.all([
     loadDataset(settings.data.spec, model.streams, { base: settings.data.base, resizeHelp }),
     chooseEngine(settings.engine),
   ]);
-  const session = await picked.engine.open(settings.threads === undefined ? {} : { threads: settings.threads });
+  const session = await picked.engine.open({
+    ...(settings.threads === undefined ? {} : { threads: settings.threads }),
+    onTuning: tuningProgress(process.stderr, json, interrupted),
+  });
   return { model, dataset, picked, session };
 }
 

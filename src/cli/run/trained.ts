@@ -46,7 +46,7 @@ export async function restoreOrStart(
     stderr(
       `${run.path} was stopped before its first checkpoint${last === undefined ? "" : ` (at step ${last.step})`}; it starts again from step 0`,
     );
-    return { run, settings, checkpoint: undefined, opened: await openFound(run, settings), averaged: new Set() };
+    return { run, settings, checkpoint: undefined, opened: await openFound(run, settings, flags), averaged: new Set() };
   }
 }
 
@@ -86,7 +86,7 @@ async function restoreRun(named: string | undefined, flags: RunFlags): Promise<R
   const settings = withFlags(run, flags);
   const checkpoint = await checkpointOf(run, settings);
   for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);
-  const opened = await openFound(run, settings);
+  const opened = await openFound(run, settings, flags);
   const cut = flags.data === undefined ? undefined : otherSplit(run.settings.data, settings.data);
   if (cut !== undefined) stderr(`warning: ${cut}`);
   const { model, session } = opened;
@@ -115,8 +115,8 @@ export async function openTrained(
   return { trained, restored };
 }
 
-async function openFound(run: FoundRun, settings: RunSettings): Promise<Opened> {
-  return openRun(await modelOf(run), settings, asTrained(settings));
+async function openFound(run: FoundRun, settings: RunSettings, { json }: RunFlags): Promise<Opened> {
+  return openRun(await modelOf(run), settings, { json, resizeHelp: asTrained(settings) });
 }
 
 /** GM5209 where model.gm.js is not what gmc wrote. */

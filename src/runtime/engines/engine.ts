@@ -100,6 +100,11 @@ export interface EngineOptions {
   readonly memory?: number;
   /** The webgpu engine measures kernels of matrix products, and keeps what it found; what GMC_GPU_TUNE says unless told, else not. */
   readonly tune?: boolean;
+  /**
+   * Called before each kernel that the webgpu engine measures, with those done of a program's, and once after the last. Where it gives false, nothing
+   * more is measured: what was found is kept, and the cost model's choice taken for the rest.
+   */
+  readonly onTuning?: ((done: number, total: number) => unknown) | undefined;
   /** How the webgpu engine keeps results that products read; what GMC_GPU_STORAGE says unless told, else f32. GM5439 where a device has no f16. */
   readonly storage?: "f32" | "f16";
 }

@@ -4,12 +4,23 @@ import { idleOption, idleScaling } from "../data/idle-options.js";
 import type { EngineOptions } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { VariableSpec } from "../model.js";
-import { checkOptions, flag, numberFromZero, oneOf, positiveNumber, shareOfRows, wholeFrom, type OptionTable } from "./options.js";
+import {
+  callback,
+  checkOptions,
+  flag,
+  numberFromZero,
+  oneOf,
+  positiveNumber,
+  shareOfRows,
+  wholeFrom,
+  type OptionTable,
+} from "./options.js";
 
 export const engineOptions: OptionTable<EngineOptions> = {
   threads: wholeFrom(1),
   memory: positiveNumber,
   tune: flag,
+  onTuning: callback,
   storage: oneOf("f32", "f16"),
 };
 

@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { kernelReport } from "../../../src/cli/commands/explain-kernels.js";
 import { printKernels } from "../../../src/cli/commands/kernels-text.js";
+import { interrupted, onInterrupt } from "../../../src/cli/interrupt.js";
+import { tuningProgress } from "../../../src/cli/run/evaluating.js";
 import type { Engine, HostTensors, Program } from "../../../src/runtime/engines/engine.js";
 import { referenceEngine } from "../../../src/runtime/engines/reference/index.js";
 import type { DeviceLimits } from "../../../src/runtime/engines/webgpu/assemble.js";
@@ -14,6 +16,7 @@ import { openDevice } from "../../../src/runtime/engines/webgpu/device.js";
 import { webgpuEngine } from "../../../src/runtime/engines/webgpu/index.js";
 import { Choices } from "../../../src/runtime/engines/webgpu/tuning-file.js";
 import { Tuning, wantsTuning, type Timer } from "../../../src/runtime/engines/webgpu/tuning.js";
+import { GmcError } from "../../../src/runtime/graph/errors.js";
 import * as g from "../../../src/runtime/graph/index.js";
 import type { ModelDefinition } from "../../../src/runtime/index.js";
 import { expectClose, tensor } from "../../conformance/compare.js";
@@ -143,7 +146,86 @@ describe("tuning", () => {
     writeFileSync(join(folder, "gmc"), "");
     const tuned = await new Tuning("a card", await Choices.open()).fastest(program, favours(candidates[1]!));
     expect(choiceOf(tuned)).toBe(candidates[1]);
-    expect(warn.mock.calls).toEqual([[expect.stringContaining("what tuning found is not kept: ")]]);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("what was measured is not kept: ")]]);
+  });
+
+  describe("told on the way", () => {
+    /** Two products in a row, kernels of their own. */
+    const graph = g.stage({ x: { shape: [64, 96] }, w: { shape: [96, 72] }, v: { shape: [72, 9] } }, ({ x, w, v }) => ({
+      y: g.matmul(g.tanh(g.matmul(x!, w!)), v!),
+    }));
+    const two = compiled({ name: "two", stages: [{ kind: "call", name: "forward", graph }], fetch: ["y"] });
+    const kernels = productsOf(two).length;
+    const measuredOf = async (): Promise<(boolean | undefined)[]> =>
+      productsOf(new Tuning("a card", await Choices.open()).known(two)).map(({ measured }) => measured !== undefined);
+
+    it("counts the kernels that are measured, and none that is known", async () => {
+      expect(kernels).toBe(2);
+      const told: number[][] = [];
+      const onTuning = (done: number, total: number): unknown => told.push([done, total]);
+      await new Tuning("a card", await Choices.open(), onTuning).fastest(two, favours(""));
+      expect(told).toEqual([[0, 2], [1, 2], [2, 2]]); // prettier-ignore
+      await new Tuning("a card", await Choices.open(), onTuning).fastest(two, never);
+      expect(told).toHaveLength(3);
+    });
+
+    it("keeps what was found where it is stopped, and measures the rest another time", async () => {
+      const time = favours("");
+      const stopped = await new Tuning("a card", await Choices.open(), (done) => done < 1).fastest(two, time);
+      expect(time.calls).toBe(8);
+      expect(productsOf(stopped).map(({ measured }) => measured !== undefined)).toEqual([true, false]);
+      expect(readdirSync(dirname(file))).toEqual(["kernels.json"]);
+      expect(await measuredOf()).toEqual([true, false]);
+      await new Tuning("a card", await Choices.open()).fastest(two, time);
+      expect(time.calls).toBe(16);
+      expect(await measuredOf()).toEqual([true, true]);
+    });
+
+    it("keeps what was found where the device is lost", async () => {
+      const time = favours("");
+      const dying: Timer = (...of) => (time.calls < 10 ? time(...of) : Promise.reject(new GmcError("GM5422", "lost")));
+      await expect(new Tuning("a card", await Choices.open()).fastest(two, dying)).rejects.toMatchObject({ code: "GM5422" });
+      expect(await measuredOf()).toEqual([true, false]);
+    });
+
+    /** The lines of a tuning of two programs whose kernels take `seconds` each on the command line. */
+    const lines = (seconds: number, { json = false, isTTY = false } = {}): string => {
+      vi.stubEnv("TERM", "xterm");
+      let clock = 0;
+      let text = "";
+      const stream = { isTTY, write: (more: string) => (text += more) };
+      const tell = tuningProgress(stream, json, interrupted, () => clock);
+      for (const total of [24, 1])
+        for (let done = 0; done <= total; done++, clock += 1000 * seconds) expect(tell(done, total)).toBe(done < total);
+      return text;
+    };
+
+    it("has a line once it takes more than a second", () => {
+      expect(lines(0.04)).toBe("");
+      expect(lines(1)).toBe("kernels tuned: 1/24, 23 s left\nkernels tuned: 11/24, 13 s left\nkernels tuned: 21/24, 3.0 s left\n");
+      expect(lines(1, { json: true })).toBe("");
+      expect(lines(0.4, { isTTY: true })).toMatch(/^\rkernels tuned: 3\/24, 8\.4 s left\r.+\r +\r$/su);
+    });
+
+    it("ends by an interrupt between two kernels, and goes on with what it has", async () => {
+      vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      const interrupt = onInterrupt("saving");
+      try {
+        const time = favours("");
+        const asked: Timer = (...of) => {
+          if (time.calls === 3) process.emit("SIGINT");
+          return time(...of);
+        };
+        const onTuning = tuningProgress({ write: () => true }, false, interrupted);
+        const stopped = await new Tuning("a card", await Choices.open(), onTuning).fastest(two, asked);
+        expect(time.calls).toBe(8);
+        expect(productsOf(stopped).map(({ measured }) => measured !== undefined)).toEqual([true, false]);
+        expect(await measuredOf()).toEqual([true, false]);
+      } finally {
+        interrupt.release();
+      }
+      expect(interrupted()).toBe(false);
+    });
   });
 
   it("is told by explain --kernels, with every program of a model", async () => {

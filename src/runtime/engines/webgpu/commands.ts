@@ -93,10 +93,7 @@ export class Commands {
       this.betweenPasses().copyBufferToBuffer(region.buffer, region.offset, staging.buffer, staging.used, region.bytes);
       staging.used += region.bytes;
     }
-    const read = new Promise<HostTensor[]>((resolve, reject) => staging.readers.push({ at, regions, resolve, reject }));
-    // whoever started a run may have given up before it is over
-    read.catch(() => undefined);
-    return read;
+    return new Promise<HostTensor[]>((resolve, reject) => staging.readers.push({ at, regions, resolve, reject }));
   }
 
   private stagingFor(bytes: number): Staging {

@@ -133,7 +133,7 @@ export class Device {
   check(): void {
     if (this.lost !== undefined) {
       throw new GmcError("GM5422", `the webgpu engine lost its device: ${this.lost}`, [
-        "The last checkpoint is whole: go on with `gmc resume`, on this engine or, with --engine, on another.",
+        "`gmc resume` goes on from the last checkpoint, `gmc resume --engine onnx` on the processor; a run that has none begins anew.",
       ]);
     }
     const { failure } = this;

@@ -28,7 +28,7 @@ export const webgpuEngine: Engine = {
     const half = wantsHalf(options);
     const device = await openDevice();
     if (half) checkHalf(device.limits.gemm.f16, device.adapter.name);
-    const tuning = wantsTuning(options) ? new Tuning(device.adapter.name, await Choices.open()) : undefined;
+    const tuning = wantsTuning(options) ? new Tuning(device.adapter.name, await Choices.open(), options.onTuning) : undefined;
     return withFixedPoints(openSession(device, { half, budget: await budgetOf(options, device.adapter), tuning }));
   },
 };

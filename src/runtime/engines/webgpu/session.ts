@@ -224,10 +224,13 @@ class ProgramRunner {
     });
     // what is fed is given back, and may have changed once the rest is there
     const back = Object.fromEntries(program.fetch.flatMap((name, i) => (places[i] === undefined ? [[name, feeds[name]!]] : [])));
-    return this.commands.read(places.filter((place) => place !== undefined)).then((read) => {
+    const results = this.commands.read(places.filter((place) => place !== undefined)).then((read) => {
       let next = 0;
       return Object.fromEntries(program.fetch.map((name) => [name, back[name] ?? read[next++]!]));
     });
+    // whoever started a run may have given up before it is over
+    results.catch(() => undefined);
+    return results;
   }
 
   // -- feeds

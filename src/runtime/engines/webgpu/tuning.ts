@@ -6,9 +6,10 @@
 import { GmcError } from "../../graph/errors.js";
 import { fnv1a32 } from "../../graph/random.js";
 import type { EngineOptions } from "../engine.js";
+import { pause } from "../pause.js";
 import { inTurn } from "../shared.js";
 import type { Assembled } from "./assemble.js";
-import type { CompiledProgram } from "./compile.js";
+import type { CompiledProgram, CompiledStage } from "./compile.js";
 import { sizeOfBuffer } from "./need.js";
 import type { Choices } from "./tuning-file.js";
 
@@ -36,6 +37,7 @@ export class Tuning {
   constructor(
     readonly device: string,
     private readonly choices: Choices,
+    private readonly onTuning?: EngineOptions["onTuning"],
   ) {}
 
   /** The program with the kernels that were found before; nothing is measured. */
@@ -43,26 +45,43 @@ export class Tuning {
     return withDispatches(program, (dispatch) => this.kept(dispatch) ?? dispatch);
   }
 
-  /** The program with the fastest kernels; those not known yet are measured, one after the other. */
+  /** The program with the fastest kernels; those not known yet are measured, one after the other. What was found until it failed is kept too. */
   fastest(program: CompiledProgram, time: Timer): Promise<CompiledProgram> {
     return this.queued(async () => {
+      const unknown = this.unknown(program);
       let measured = false;
-      for (const stage of program.stages) {
-        for (const step of stage.steps) {
-          if (step.kind !== "dispatch" || step.dispatch.products === undefined || this.kept(step.dispatch) !== undefined) continue;
-          const bytes = (dispatch: Assembled): number[] => dispatch.slots.map(({ ref }) => sizeOfBuffer(program, stage, ref));
+      try {
+        for (const [done, { dispatch, stage }] of unknown.entries()) {
+          // an interrupt is heard
+          await pause();
+          if (this.onTuning?.(done, unknown.length) === false) break;
+          const bytes = (tried: Assembled): number[] => tried.slots.map(({ ref }) => sizeOfBuffer(program, stage, ref));
           try {
-            await this.measure(step.dispatch, (dispatch) => time(dispatch, bytes(dispatch)));
+            await this.measure(dispatch, (tried) => time(tried, bytes(tried)));
             measured = true;
           } catch (error) {
             // no room for buffers to try it on: the cost model's choice stays
             if (!(error instanceof GmcError && error.code === "GM5427")) throw error;
           }
+          if (done === unknown.length - 1) this.onTuning?.(unknown.length, unknown.length);
         }
+      } finally {
+        if (measured) await this.choices.save();
       }
-      if (measured) await this.choices.save();
       return this.known(program);
     });
+  }
+
+  /** What is to be measured, each kernel once. */
+  private unknown(program: CompiledProgram): readonly { readonly dispatch: Assembled; readonly stage: CompiledStage }[] {
+    const found = new Map<string, { readonly dispatch: Assembled; readonly stage: CompiledStage }>();
+    for (const stage of program.stages)
+      for (const step of stage.steps) {
+        if (step.kind !== "dispatch" || step.dispatch.products === undefined || this.kept(step.dispatch) !== undefined) continue;
+        const key = keyOf(step.dispatch);
+        if (!found.has(key)) found.set(key, { dispatch: step.dispatch, stage });
+      }
+    return [...found.values()];
   }
 
   private async measure(dispatch: Assembled, time: (dispatch: Assembled) => Promise<number>): Promise<void> {
