@@ -35,7 +35,7 @@ export function waysOnto(range: Range, from: Side, onto: Side): readonly string[
   ];
 }
 
-const sizes = ({ shape }: Side): string => (shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`);
+export const sizes = ({ shape }: Pick<Side, "shape">): string => (shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`);
 
 /** What data x of an interval are to become so that they fill a domain. */
 function movedData({ low, high }: Range): { readonly data: string; readonly onto: Continuous } | undefined {

@@ -368,7 +368,7 @@ function reportsSingular(
   const onReal = sides.every((side) => side.domain === "real");
   // on all of the real line the sum lies where it should
   const factor = onReal ? [0.5, 2].find((c) => isRegularBeside(value, input, c, knowledge)) : undefined;
-  const added = `add that to \`${input.name}\``;
+  const added = `add that to \`${input.name}\`${found.kind === "none" ? ", with `jacobian = dense`" : ""}`;
   report(
     cx.diagnostics,
     "GM3707",
