@@ -12,7 +12,7 @@ import { type Env, freshId, within } from "./env.js";
 import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
-import { roomHelp, waysOnto } from "./flow-onto.js";
+import { rangeOfSum, roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { sizeOf } from "./flow-structure/reads.js";
@@ -184,7 +184,7 @@ function isOnto(
   { from, onto }: { readonly from: Side; readonly onto: Side },
   { direction, body }: ast.FlowDirection,
 ): boolean {
-  const { range } = factsOf(env.cx, value);
+  const range = rangeOfSum(value, (e) => factsOf(env.cx, e).range);
   const all = rangeOfDomain({ name: onto.domain, classes: undefined, shape: onto.shape, optional: false, atMostOne: undefined });
   // an interval is safe: no value lies outside of it
   if (range.low <= all.low && range.high >= all.high) {

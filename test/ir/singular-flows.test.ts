@@ -73,6 +73,7 @@ describe("singular", () => {
     [3, "(z - mean(z)) |> dense(3)", "follows from"],
     [3, "z - ones(3) * mean(z)  jacobian = dense", "follows from"],
     [2, "floor(z)", "does not move"],
+    [2, "exp(z)^0 + b", "does not move"],
     [4, "pad(z, low = [1], high = [0])[1..4]", "nothing reads entry 4"],
     [4, "z[1] * ones(4) + pad(z, low = [1], high = [0])[1..4]", "nothing reads entry 4"],
     [4, "reshape(reshape(z, 4, 1) |> causal_conv(1, 2, strict = true), 4)", "nothing reads entry 4"],
