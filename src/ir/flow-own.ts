@@ -303,7 +303,19 @@ function jacobianOf(
     return undefined;
   }
   if (asked && size > MOST_ENTRIES) {
-    report(cx.diagnostics, "GM3708", asked.span, { flow, size, most: MOST_ENTRIES });
+    report(
+      cx.diagnostics,
+      "GM3708",
+      asked.span,
+      { flow, size, most: MOST_ENTRIES },
+      {
+        labels: [{ span: decl.name.span, text: "declared here" }],
+        help: [
+          "leave it out where the map has a structure: elementwise, triangular in some order of the entries, or a change through one scalar (`z + u * tanh(w @ z)`)",
+          "a map of another kind is made of bijections of any size: `coupling(mlp([64])) |> reverse |> coupling(mlp([64]))`",
+        ],
+      },
+    );
     return undefined;
   }
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
