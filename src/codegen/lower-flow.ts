@@ -73,7 +73,8 @@ function lowerStep(scope: Scope, step: FlowStep): Js {
   if (entry.keyed) fields.push({ name: "key", value: call("key.at", str(instance.path.split(".").at(-1) ?? instance.bijection)) });
   if (step.noise !== undefined) {
     const x = scope.writer.parameter("x");
-    fields.push({ name: "noise", value: arrow(`(${x})`, flowJs(scope, step.noise, [name(x)])) });
+    fields.push({ name: "noise", value: arrow(`(${x})`, flowJs(scope, step.noise.flow, [name(x)])) });
+    if (step.noise.base === "unit") fields.push({ name: "noiseFrom", value: str("uniform") });
   }
   if (step.inner) fields.push(...innerFields(scope, step, step.inner));
   const order = conditioner && scope.context.orders.get(conditioner.net)?.order;

@@ -94,6 +94,7 @@ export function filled(fn: string, doc: string, value: number): Builtin {
     restOption: "shape",
     takes: numeric,
     permutes: allAlike,
+    constant: () => value,
     range: () => between(value, value, false),
     type: ({ dims }) => {
       const shape = dims.get("shape") ?? [];

@@ -88,6 +88,8 @@ export interface Builtin {
   readonly range?: (args: readonly Range[], options: Options, known: readonly KnownArg[]) => Range;
   /** The argument that has no value whatever the others are, by what is known of them all: it is no number there. */
   readonly outside?: (args: readonly Range[]) => Outside | undefined;
+  /** Of a function without arguments: its entry at an index. */
+  readonly constant?: (index: readonly number[]) => number;
   /** Whether the entries of the result along its last axis are probabilities that sum to 1. */
   readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
   /** Of whole numbers from 0 on, how many they may be; absent: no one knows. */
@@ -106,6 +108,8 @@ export interface Builtin {
   readonly slope?: (x: Range, options: Options) => Range;
   /** Its derivatives in the entries that it reads are weights that sum to 1. */
   readonly averages?: true;
+  /** Of a reduction: its value and its derivatives in what it reduces. */
+  readonly jet?: (values: readonly number[]) => { readonly value: number; readonly slopes: readonly number[] };
   /** Put together of pieces, so that it may keep one value, or a sum with it may, while its arguments move. */
   readonly pieces?: true;
   /** Linear on each of its pieces, with kinks between them: its second derivative is 0 wherever there is one. */

@@ -259,6 +259,7 @@ export const shapeFunctions: readonly Builtin[] = [
     args: [],
     options: [{ name: "size", kind: "size", required: true }],
     takes: numeric,
+    constant: ([i, j]) => (i === j ? 1 : 0),
     range: () => closedUnit,
     simplex: () => true,
     type: ({ dims }) => {

@@ -146,7 +146,14 @@ const table: readonly Builtin[] = [
   unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero), {
     growth: 0.5,
     outside: ([r = anything]) => (isPositive(negated(r)) ? { position: 0, expected: "at least 0" } : undefined),
-    slope: (x) => (x.low > 0 ? upTo(0.5 / Math.sqrt(x.low)) : x.low === 0 ? abovezero : anything),
+    slope: (x) =>
+      x.low > 0 && x.low === x.high
+        ? between(0.5 / Math.sqrt(x.low), 0.5 / Math.sqrt(x.low), false)
+        : x.low > 0
+          ? upTo(0.5 / Math.sqrt(x.low))
+          : x.low === 0
+            ? abovezero
+            : anything,
   }),
   unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
     power: 2,
@@ -266,7 +273,16 @@ const table: readonly Builtin[] = [
     linear: "all",
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
-  reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, { power: 2 }),
+  reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, {
+    power: 2,
+    jet: (values) => {
+      const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+      return {
+        value: values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length,
+        slopes: values.map((v) => (2 * (v - mean)) / values.length),
+      };
+    },
+  }),
   reduction("max", "greatest entry, or along axes", first, {
     averages: true,
     growth: 1,
@@ -287,7 +303,13 @@ const table: readonly Builtin[] = [
     runtime: "logSumExp",
   }),
   reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { averages: true, growth: 1, runtime: "logMeanExp" }),
-  reduction("norm", "2-norm, of all entries or along axes", () => fromZero, { growth: 1 }),
+  reduction("norm", "2-norm, of all entries or along axes", () => fromZero, {
+    growth: 1,
+    jet: (values) => {
+      const value = Math.hypot(...values);
+      return { value, slopes: values.map((v) => v / value) };
+    },
+  }),
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, {
     permutes: regardless,

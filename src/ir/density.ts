@@ -7,6 +7,7 @@ import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "./body.js";
 import { declaredSide } from "./flow-chain.js";
+import { sizes } from "./flow-onto.js";
 import { densityHeader } from "./density-header.js";
 import { type Drawn, elaborateDist } from "./dist-call.js";
 import { checkDefined } from "./dist-domain.js";
@@ -364,7 +365,9 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
         labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }],
         help: repeats
           ? [`where all entries are meant to be alike: \`${textOf(stmt.value.span)} + zeros(${shape.map((d) => d.text).join(", ")})\``]
-          : [],
+          : value.kind === "flowCall" && value.type.kind === "tensor"
+            ? [`declare what the flow ends in: \`${variable.name} : ${variable.domain.name}${sizes(value.type)}\``]
+            : [],
       },
     );
     return undefined;

@@ -11,6 +11,7 @@ import { attributed } from "./attribution.js";
 import { builtins } from "./builtins.js";
 import { appendOwn } from "./flow-own.js";
 import { conditionerOf } from "./flow-conditioner.js";
+import { sizes } from "./flow-onto.js";
 import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
 import { adoptWeights, type Env, freshId, newOwner, newPlace, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
@@ -175,7 +176,7 @@ export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): bo
 
 /** The bijection that leads on to where the flow is to end, or the range that its chain has. */
 function endHelp(domain: ast.DomainExpr, to: Side, { steps: taken, side: { domain: name, shape } }: Chain): readonly string[] {
-  const size = shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`;
+  const size = sizes({ shape });
   const declared = `\`on ${textOf(domain.span)} -> ${name}${size}\` declares where it ends${name === to.domain ? "" : `, of a variable that is \`${name}\``}`;
   const steps = sameShape(shape, to.shape)
     ? leadingTo(to.domain, name).map((b) => `\`|> ${b.name}\` at its end maps ${name} to ${to.domain}`)
@@ -347,7 +348,7 @@ function innerSteps(
 }
 
 /** `dequantize(u)`: a flow of the model, conditioned on what noise is added to, onto the unit interval. */
-function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
+function noiseOf(env: Env, actual: Actual, to: Side): BijectionStep["noise"] {
   const entity = actual.kind === "ast" && actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
   const shape = to.shape;
   const value: Local = { id: freshId(env.cx, `${env.site}.x`), name: "x", type: tensor(shape), span: actual.span };
@@ -357,7 +358,7 @@ function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
         env.cx.diagnostics,
         "GM2082",
         actual.span,
-        {},
+        { by: "with one condition, the value that it is added to" },
         {
           help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"],
         },
@@ -367,5 +368,28 @@ function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
   const given: Expr = { kind: "local", local: value, type: value.type, span: actual.span };
   const flow = flowOf(env, entity, [given], { domain: "real", shape }, actual.span);
   const ends: Side = { domain: "unit", shape };
-  return flow && fits(env, "noise", ends, flow.to, actual.span) ? flow.name : undefined;
+  if (!flow || !fits(env, "noise", ends, flow.to, actual.span)) return undefined;
+  const { domain } = flow.from;
+  if ((domain === "real" || domain === "unit") && sameShape(flow.from.shape, shape)) return { flow: flow.name, base: domain };
+  const size = sizes({ shape });
+  const header = `flow ${entity.decl.name.name}(${[...entity.decl.params, ...entity.decl.given].map((g) => g.name.name).join(" | ")}) on real${size} -> unit${size}`;
+  const [before] = leadingTo(domain, "real");
+  const formal = entity.decl.directions.find((d) => d.direction === "forward")?.param.name;
+  report(
+    env.cx.diagnostics,
+    "GM2082",
+    actual.span,
+    { by: `on \`real${size}\`, from normal numbers, or \`unit${size}\`, from uniform ones; \`${flow.name}\` is on ${showSide(flow.from)}` },
+    {
+      labels: [{ span: entity.decl.name.span, text: "declared here" }],
+      help: [
+        before === undefined || !sameShape(flow.from.shape, shape)
+          ? `declare it so: \`${header}\``
+          : formal === undefined
+            ? `start it there: \`${header} = ${before.name} |> …\``
+            : `declare it so: \`${header}\`, with \`exp(${formal})\` in place of \`${formal}\` in its \`forward\`, and the logarithm of what its \`inverse\` gave`,
+      ],
+    },
+  );
+  return undefined;
 }

@@ -1,7 +1,8 @@
 /** Ways out for a flow whose values lie in a part of what it is declared onto: each leads to a flow that reaches all of its range. */
 import type * as ast from "../parser/ast.js";
-import { type Range, rangeOfDomain } from "./range.js";
-import type { DomainName, Side } from "./types.js";
+import { added, multiplied, type Range, rangeOfDomain } from "./range.js";
+import { sameExpr } from "./same-expr.js";
+import type { DomainName, Expr, Side } from "./types.js";
 
 type Continuous = "real" | "positive" | "unit";
 const CONTINUOUS: readonly Continuous[] = ["real", "positive", "unit"];
@@ -35,7 +36,7 @@ export function waysOnto(range: Range, from: Side, onto: Side): readonly string[
   ];
 }
 
-const sizes = ({ shape }: Side): string => (shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`);
+export const sizes = ({ shape }: Pick<Side, "shape">): string => (shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`);
 
 /** What data x of an interval are to become so that they fill a domain. */
 function movedData({ low, high }: Range): { readonly data: string; readonly onto: Continuous } | undefined {
@@ -55,3 +56,36 @@ export const roomHelp = (direction: ast.FlowDirection["direction"], { domain }: 
   direction === "forward" && domain === "unit"
     ? ["room at both ends, as in a logit of 0.05 + 0.9 x, is for bytes: `… |> sigmoid |> dequantize(alpha = 0.05)`"]
     : [];
+
+/** A term of a sum, with its factor; `size`: the magnitudes that the factor is a sum of. */
+interface Term {
+  readonly term: Expr;
+  factor: number;
+  size: number;
+}
+
+/** Where the values of an expression lie; terms of a sum that undo one another, as in `z - tanh(z) - z`, take no part. */
+export function rangeOfSum(value: Expr, rangeOf: (expr: Expr) => Range): Range {
+  const terms: Term[] = [];
+  const gather = (e: Expr, factor: number): void => {
+    const [a, b] = e.kind === "builtin" ? e.args : [];
+    const fn = e.kind === "builtin" ? e.fn : undefined;
+    if (a && fn === "neg") return gather(a, -factor);
+    if (a && b && (fn === "add" || fn === "sub")) {
+      gather(a, factor);
+      return gather(b, fn === "sub" ? -factor : factor);
+    }
+    if (a && b?.kind === "number" && fn === "div" && b.value !== 0) return gather(a, factor / b.value);
+    if (a && b?.kind === "number" && fn === "mul") return gather(a, factor * b.value);
+    if (b && a?.kind === "number" && fn === "mul") return gather(b, factor * a.value);
+    const known = terms.find(({ term }) => sameExpr(term, e));
+    if (!known) return void terms.push({ term: e, factor, size: Math.abs(factor) });
+    known.factor += factor;
+    known.size += Math.abs(factor);
+  };
+  gather(value, 1);
+  const left = terms.filter(({ factor, size }) => Math.abs(factor) > 1e-12 * size);
+  if (left.length === terms.length) return rangeOf(value);
+  const at = (v: number): Range => ({ low: v, high: v, lowOpen: false, highOpen: false });
+  return left.reduce((sum, { term, factor }) => added(sum, multiplied(at(factor), rangeOf(term))), at(0));
+}

@@ -12,7 +12,7 @@ import { type Env, freshId, within } from "./env.js";
 import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
-import { roomHelp, waysOnto } from "./flow-onto.js";
+import { rangeOfSum, roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { sizeOf } from "./flow-structure/reads.js";
@@ -184,7 +184,7 @@ function isOnto(
   { from, onto }: { readonly from: Side; readonly onto: Side },
   { direction, body }: ast.FlowDirection,
 ): boolean {
-  const { range } = factsOf(env.cx, value);
+  const range = rangeOfSum(value, (e) => factsOf(env.cx, e).range);
   const all = rangeOfDomain({ name: onto.domain, classes: undefined, shape: onto.shape, optional: false, atMostOne: undefined });
   // an interval is safe: no value lies outside of it
   if (range.low <= all.low && range.high >= all.high) {
@@ -303,7 +303,19 @@ function jacobianOf(
     return undefined;
   }
   if (asked && size > MOST_ENTRIES) {
-    report(cx.diagnostics, "GM3708", asked.span, { flow, size, most: MOST_ENTRIES });
+    report(
+      cx.diagnostics,
+      "GM3708",
+      asked.span,
+      { flow, size, most: MOST_ENTRIES },
+      {
+        labels: [{ span: decl.name.span, text: "declared here" }],
+        help: [
+          "leave it out where the map has a structure: elementwise, triangular in some order of the entries, or a change through one scalar (`z + u * tanh(w @ z)`)",
+          "a map of another kind is made of bijections of any size: `coupling(mlp([64])) |> reverse |> coupling(mlp([64]))`",
+        ],
+      },
+    );
     return undefined;
   }
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
@@ -368,7 +380,7 @@ function reportsSingular(
   const onReal = sides.every((side) => side.domain === "real");
   // on all of the real line the sum lies where it should
   const factor = onReal ? [0.5, 2].find((c) => isRegularBeside(value, input, c, knowledge)) : undefined;
-  const added = `add that to \`${input.name}\``;
+  const added = `add that to \`${input.name}\`${found.kind === "none" ? ", with `jacobian = dense`" : ""}`;
   report(
     cx.diagnostics,
     "GM3707",

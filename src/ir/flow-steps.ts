@@ -20,7 +20,7 @@ export function netsIn(steps: readonly FlowStep[]): readonly string[] {
 export function flowsIn(steps: readonly FlowStep[]): readonly string[] {
   return steps.flatMap((s) => {
     if (s.kind === "flow") return [s.flow];
-    return s.kind === "own" ? [] : [...flowsIn(s.inner?.steps ?? []), ...(s.noise === undefined ? [] : [s.noise])];
+    return s.kind === "own" ? [] : [...flowsIn(s.inner?.steps ?? []), ...(s.noise === undefined ? [] : [s.noise.flow])];
   });
 }
 

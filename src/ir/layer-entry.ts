@@ -56,6 +56,8 @@ export interface Layer {
   readonly keyed?: boolean;
   /** The sign of entries is that of the input's. */
   readonly keepsSign?: boolean;
+  /** Takes the mean along the last axis off, before each entry is scaled and shifted by itself: the rates of its entries follow from one another. */
+  readonly centres?: true;
   /** Linear in its input, up to a constant. */
   readonly linear?: boolean;
   /** It is `x @ kernel + bias` along the last axis, of weights with these names; the bias is absent by its option alone. */

@@ -192,6 +192,7 @@ const table: readonly Layer[] = [
     doc: "normalises over the last axis (Ba et al. 2016)",
     takes: "real",
     growth: 0,
+    centres: true,
     reads: lastAxes(1),
     permutes: channelsAlone,
     options: [eps],

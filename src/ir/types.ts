@@ -214,8 +214,8 @@ export interface BijectionStep {
   readonly conditioner: Conditioner | undefined;
   /** Of one that maps a part of its input by other steps: these, and the event that they start from. */
   readonly inner?: { readonly steps: readonly FlowStep[]; readonly from: Side };
-  /** Of noise that a flow makes, given the value to which it is added: that flow. */
-  readonly noise?: string;
+  /** Of noise that a flow makes, given the value to which it is added: that flow, and the domain that it maps from. */
+  readonly noise?: { readonly flow: string; readonly base: "real" | "unit" };
   readonly from: Side;
   readonly to: Side;
   readonly span: Span;

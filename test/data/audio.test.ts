@@ -137,6 +137,39 @@ describe("recordings as rows", () => {
     expect(data.provenance.join()).toContain("resampled from 16000 Hz");
   });
 
+  it("of several splits have one rate, and the protocol tells of each", async () => {
+    const base = temporaryFolder();
+    write(base, "a.wav", sound(8000, 40));
+    write(base, "b.wav", sound(16_000, 40));
+    const streams = [{ x: real([10]) }];
+    for (const split of ["test", "validation"]) {
+      const mixed = await mistake(() => loadDataset(`x=a.wav,x.${split}=b.wav`, streams, { base }));
+      expect(mixed.code).toBe("GM5213");
+      expect(mixed.message).toContain(`the training rows of x have 8000 samples a second, its ${split} rows 16000`);
+      expect(mixed.help!.join()).toContain(`x.${split}=`);
+      expect(mixed.help!.join()).toContain("b.wav:rate=8000");
+      const one = await loadDataset(`x=a.wav,x.${split}=b.wav:rate=8000`, streams, { base });
+      expect(one.streams[0]!.splits[split as "test"]!.rows).toBe(2);
+      expect(one.provenance.join("\n")).toMatch(
+        new RegExp(`x: 4 windows.*\n.*x: ${split}: 2 windows .* at 8000 Hz, resampled from 16000 Hz`, "u"),
+      );
+    }
+    const swapped = await loadDataset("x.test=b.wav,x=b.wav", streams, { base });
+    expect(swapped.provenance.join("\n").match(/windows/gu)).toHaveLength(1);
+  });
+
+  it("are told to be resampled where they are, and averaged where they have channels", async () => {
+    const base = temporaryFolder();
+    mkdirSync(`${base}/mixed`);
+    for (const [i, rate] of [8000, 8000, 16_000].entries()) write(base, `mixed/${i}.wav`, sound(rate, 40));
+    const note = async (spec: string): Promise<string> => (await loadDataset(spec, [{ x: real([10]) }], { base })).provenance.join();
+    expect(await note("x=mixed:rate=8000")).toContain("3 recordings at 8000 Hz, 1 of them resampled from 16000 Hz");
+    expect(await note("x=mixed:rate=4000")).toContain("at 4000 Hz, resampled from 8000, 16000 Hz");
+    expect(await note("x=mixed:rate=4000")).not.toContain("channels");
+    write(base, "two.wav", wave(1, 16, 2, new Array<number>(80).fill(1)));
+    expect(await note("x=two.wav")).toContain("the mean of their 2 channels");
+  });
+
   it("of a folder go to variables by name, sound and labels apart", async () => {
     const base = temporaryFolder();
     for (const name of ["no", "yes"]) mkdirSync(`${base}/words/${name}`, { recursive: true });

@@ -80,6 +80,18 @@ describe("equally likely levels", () => {
     expect(Math.abs(metrics["bpd"]!.value - (3 + divergence() / Math.log(2)))).toBeLessThan(4 * metrics["bpd"]!.standardError!);
   });
 
+  it("cost the divergence of noise that a flow makes of uniform numbers", async () => {
+    // u = (e^2 + e) / 2: E log q(u) = -∫ log(e + 1/2) de from 0 to 1
+    const inside = -(1.5 * Math.log(1.5) - 1.5 - (0.5 * Math.log(0.5) - 0.5));
+    const own = "flow u(e | x) on unit[D] { forward(z) = z^2 * 0.5 + 0.5 * z  inverse(x) = -0.5 + sqrt(0.25 + 2 * x) }";
+    const { metrics } = await measured(uniform("dequantize(u, levels = 8)", own), rowsOf(8));
+    expect(metrics["bpd"]!.bound).toBe("upper bound");
+    expect(Math.abs(metrics["bpd"]!.value - (3 + inside / Math.log(2)))).toBeLessThan(4 * metrics["bpd"]!.standardError!);
+    expect(metrics["bpd"]!.standardError).toBeLessThan(0.05);
+    const back = await measured(uniform("dequantize(u, levels = 8)", "flow u(e | x) on unit[D] = logit |> sigmoid"), rowsOf(8));
+    expect(back.metrics["bpd"]!.value).toBeCloseTo(3, 3);
+  });
+
   it("are what they are whatever the options of the file say of scales", async () => {
     for (const options of [{ maximum: 16 }, { scale: "minmax" }, { scale: "standardize" }] as const) {
       const model = uniform("dequantize(levels = 8)");

@@ -131,11 +131,24 @@ describe("a flow whose values lie in a part of what it is declared onto", () => 
     ["real", "real", "1 - exp(z)", "1 - x", "positive"],
     ["real", "real", "tanh(z)", "(x + 1) / 2", "unit"],
     ["real", "real", "-exp(z)", "-x", "positive"],
+    ["real", "real", "z - tanh(z) - z", "(x + 1) / 2", "unit"],
+    ["real", "real", "z + tanh(z) - z", "(x + 1) / 2", "unit"],
+    ["real", "real", "z - (z - tanh(z))", "(x + 1) / 2", "unit"],
+    ["real", "real", "3 + 2 * (z + exp(z)) - z - z / 2 - 0.5 * z", "x - 3", "positive"],
   ] as const)("from %s onto %s, %s: not what is written, and the data that fit", (from, onto, forward, data, domain) => {
     const [code, ...help] = all(model(from, onto, forward));
     expect(code).toBe("GM3710");
     expect(help.join("\n")).not.toContain("declare it onto");
     expect(help[0]).toContain(`let \`${data}\` be the data, \`${domain}\``);
+  });
+  test.each([
+    "z + tanh(z) - 0.5 * z",
+    "a + z - a",
+    "exp(z) - exp(-z) - tanh(z) + tanh(z)",
+    "2 * z - tanh(z) - z + 1",
+    "z + a - tanh(a) - a",
+  ])("%s reaches all of the real numbers", (forward) => {
+    expect(all(model("real", "real", forward))).not.toContain("GM3710");
   });
   test("of all of another domain, is told that", () => {
     const [code, help] = all(model("real", "real", "exp(z)"));

@@ -58,10 +58,10 @@ export const gm2Flows = {
     "Flow that is written out",
     (a) => `the flow \`${a.flow}\` cannot be written out so: ${a.problem}`,
   ),
-  GM2082: code(
+  GM2082: code<{ by: string }>(
     "error",
     "Noise of a dequantisation",
-    () => "the noise of `dequantize` is made by a flow of the model with one condition, the value that it is added to",
+    (a) => `the noise of \`dequantize\` is made by a flow of the model ${a.by}`,
   ),
 } as const satisfies Record<`GM2${string}`, CodeEntry<never>>;
 

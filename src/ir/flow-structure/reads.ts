@@ -2,8 +2,10 @@
  * Which entries of its input each entry of an expression's value reads: a set for each, exact for what the table of functions says of itself
  * (its own place, a rearrangement, whole axes), and all that any argument reads where it says nothing.
  */
+import { entries, gridOf, NONE } from "../autoregressive/grid.js";
 import { builtins } from "../builtins.js";
-import type { BuiltinExpr, Expr } from "../types.js";
+import { layers } from "../layers.js";
+import type { BuiltinExpr, Expr, LayerExpr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { sizesOf } from "../shapes.js";
 
@@ -32,7 +34,9 @@ export function readsOfEntries(expr: Expr, input: string, options: ReadOptions =
     const size = sizeOf(sizesOf(e));
     if (e.kind === "local") return e.local.id === input ? own(e) : constantOf(e);
     if (e.kind === "builtin") return ofBuiltin(e, e.args.map(of)) ?? all(e, size);
-    return all(e, size);
+    const within = e.kind === "layer" ? layerSources(e) : undefined;
+    const [inner] = within ? childrenOf(e).map(of) : [];
+    return inner && within ? within.map((set) => union([...set].map((j) => inner[j] ?? NOTHING))) : all(e, size);
   };
   const all = (e: Expr, size: number): Entries => {
     const together = union(childrenOf(e).flatMap((a) => of(a)));
@@ -61,7 +65,7 @@ function indicesOf(shape: readonly number[]): readonly (readonly number[])[] {
 }
 
 /** The index of an entry, in C order. */
-function indexAt(shape: readonly number[], entry: number): readonly number[] {
+export function indexAt(shape: readonly number[], entry: number): readonly number[] {
   let rest = entry;
   return shape
     .toReversed()
@@ -96,7 +100,7 @@ function ofBuiltin(e: BuiltinExpr, args: readonly Entries[]): Entries | undefine
     args[position]?.[at(shapes[position] ?? [], index)] ?? NOTHING;
   const reads = typeof entry?.reads === "function" ? entry.reads(e.options) : entry?.reads;
   if (reads === "place") return indices.map((index) => union(args.map((a, i) => a[broadcastAt(shapes[i] ?? [], index)] ?? NOTHING)));
-  if (reads === "one") return ofMove(e, shapes, indices, pick);
+  if (reads === "one") return ofMove(e, shapes, indices, pick, NOTHING);
   if (reads === "contract") return ofProduct(shapes, indices, pick);
   if (!Array.isArray(reads) || args.length !== 1) return undefined;
   const rank = shapes[0]?.length ?? 0;
@@ -123,6 +127,9 @@ export interface Source {
   readonly entry: number;
 }
 
+/** Of a place that no entry of an argument stands at: it holds 0. */
+export const NOWHERE: Source = { arg: 0, entry: -1 };
+
 /** The entries of its arguments that one entry of a function's value is made of, where these are single ones: its own place of each, or one that is moved. */
 export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | undefined {
   const shapes = e.args.map(sizesOf);
@@ -131,7 +138,32 @@ export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | un
   if (reads === "place") return shapes.map((shape, arg) => ({ arg, entry: broadcastAt(shape, index) }));
   if (reads !== "one") return undefined;
   if (e.fn === "reshape" || e.fn === "flatten") return [{ arg: 0, entry }];
-  return ofMove<Source>(e, shapes, [index], (arg, own) => ({ arg, entry: at(shapes[arg] ?? [], own) }));
+  return ofMove<Source>(e, shapes, [index], (arg, own) => ({ arg, entry: at(shapes[arg] ?? [], own) }), NOWHERE);
+}
+
+/** Pairs of entries up to which a layer is taken apart. */
+const MOST_PAIRS = 16_384;
+
+const layersRead = new WeakMap<Expr, Entries>();
+
+/** Entries of its input that each entry of a layer's value may read; undefined of all of them, for all that is known. */
+export function layerSources(e: LayerExpr): Entries | undefined {
+  const [input, ...others] = e.args;
+  const layer = layers.get(e.instance.layer);
+  if (!input || others.length > 0 || !layer?.degrees || layer.masked) return undefined;
+  const before = layersRead.get(e);
+  if (before) return before;
+  const [from, shape] = [sizesOf(input), sizesOf(e)];
+  const size = sizeOf(from);
+  if (size * sizeOf(shape) > MOST_PAIRS) return undefined;
+  const read = Array.from({ length: sizeOf(shape) }, () => new Set<number>());
+  for (let j = 0; j < size; j++) {
+    const alone = gridOf(from, new Int32Array(size).fill(NONE).fill(0, j, j + 1));
+    const reached = entries(layer.degrees(alone, { instance: e.instance, shape, rule: undefined }));
+    reached.forEach((degree, i) => degree !== NONE && read[i]?.add(j));
+  }
+  layersRead.set(e, read);
+  return read;
 }
 
 /** The entries that a running sum adds up for one of its own. */
@@ -186,6 +218,7 @@ function ofMove<T>(
   shapes: readonly (readonly number[])[],
   indices: readonly (readonly number[])[],
   pick: Pick<T>,
+  nowhere: T,
 ): readonly T[] | undefined {
   const rank = shapes[0]?.length ?? 0;
   const { options } = e;
@@ -228,6 +261,13 @@ function ofMove<T>(
           index.map((i, a) => (a === axis ? last - i : i)),
         ),
       );
+    }
+    case "pad": {
+      const low = options["low"] as readonly number[];
+      return indices.map((index) => {
+        const own = index.map((i, axis) => i - (low[axis] ?? 0));
+        return own.every((i, axis) => i >= 0 && i < (shapes[0]?.[axis] ?? 1)) ? pick(0, own) : nowhere;
+      });
     }
     case "transpose": {
       const order = (options["order"] as readonly number[]).map((a) => a + rank);

@@ -6,8 +6,20 @@
 import { builtins, isLinearIn } from "../builtins.js";
 import type { Range } from "../range.js";
 import { sizesOf } from "../shapes.js";
-import type { BuiltinExpr, Expr, Local } from "../types.js";
-import { contractedSources, readsOfEntries, reducedSources, runningSources, sizeOf, type Source, sourcesOf } from "./reads.js";
+import { layers } from "../layers.js";
+import type { BuiltinExpr, Expr, LayerExpr, Local } from "../types.js";
+import {
+  contractedSources,
+  readsOfEntries,
+  reducedSources,
+  runningSources,
+  NOWHERE,
+  indexAt,
+  layerSources,
+  sizeOf,
+  type Source,
+  sourcesOf,
+} from "./reads.js";
 import type { JacobianStructure } from "./structure.js";
 
 /** A derivative, and the magnitudes that it is a sum of: what is far below these is rounding. */
@@ -192,10 +204,8 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
     if (!simplex(e)) return jets;
     const width = sizesOf(e).at(-1) ?? 1;
     return jets.map(({ value, row }, i) => {
-      const group = jets.slice(i - (i % width), i - (i % width) + width);
-      const total = group.reduce((sum, jet) => sum + jet.value, 0);
-      const centre = group.map((jet): readonly [number, Row] => [-1 / width, jet.row]);
-      return { value: value / total, row: sumOf([[1, row], ...centre]) };
+      const total = groupOf(jets, i, width).reduce((sum, jet) => sum + jet.value, 0);
+      return { value: value / total, row: sumOf(aroundMean(jets, row, i, width)) };
     });
   };
   const texts = new Map<Expr, string>();
@@ -220,7 +230,21 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
       const args = e.args.map(of);
       return Array.from({ length: size }, (_, i) => ofBuiltin(e, args, i));
     }
+    if (e.kind === "layer" && e.args.length === 1) return ofLayer(e, of(e.args[0] as Expr));
     return unknown(e);
+  };
+  /** Any function of what it reads, after what that is made of: no weights reach a higher rank. */
+  const ofLayer = (e: LayerExpr, input: readonly Jet[]): readonly Jet[] => {
+    const within = layerSources(e);
+    const size = sizeOf(sizesOf(e));
+    const read = (i: number): readonly number[] => [...(within?.[i] ?? input.keys())];
+    const jets = Array.from({ length: size }, (_, i): Jet => ({
+      value: chance(e, i),
+      row: sumOf(read(i).map((j) => [chance(e, i, j), input[j]?.row ?? NONE])),
+    }));
+    if (layers.get(e.instance.layer)?.centres !== true) return jets;
+    const width = sizesOf(e).at(-1) ?? 1;
+    return jets.map(({ value, row }, i) => ({ value, row: sumOf(aroundMean(jets, row, i, width)) }));
   };
   /** Any function of what it reads. */
   const unknown = (e: Expr): readonly Jet[] => readsOfEntries(e, input).map((set, i) => unknownEntry(e, set, i));
@@ -230,7 +254,9 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
   });
   const ofBuiltin = (e: BuiltinExpr, args: readonly (readonly Jet[])[], i: number): Jet => {
     const entry = builtins.get(e.fn);
-    const jetAt = ({ arg, entry: j }: Source): Jet => args[arg]?.[j] ?? { value: NaN, row: NONE };
+    if (entry?.constant) return { value: entry.constant(indexAt(sizesOf(e), i)), row: NONE };
+    const jetAt = (source: Source): Jet =>
+      source === NOWHERE ? { value: 0, row: NONE } : (args[source.arg]?.[source.entry] ?? { value: NaN, row: NONE });
     if (e.fn === "matmul") {
       const pairs = contractedSources(e, i)?.map(([a, b]) => [jetAt(a), jetAt(b)] as const);
       if (pairs)
@@ -249,6 +275,8 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
     if (!from) return unknownEntry(e, readsOfEntries(e, input)[i] ?? new Set(), i);
     if (entry?.reads === "one" || e.fn === "sum" || e.fn === "cumsum")
       return { value: summed(from.map((jet) => jet.value)), row: sumOf(from.map((jet) => [1, jet.row])) };
+    const exact = entry?.jet?.(from.map((jet) => jet.value));
+    if (exact) return { value: exact.value, row: sumOf(from.map((jet, k) => [exact.slopes[k] ?? 0, jet.row])) };
     const weights = from.map((_, k) => (e.fn === "mean" ? 1 : chance(e, i, k)));
     const all = entry?.averages ? weights.reduce((sum, w) => sum + w, 0) : 1;
     return {
@@ -273,10 +301,14 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
     const value = adds && Math.abs(made) <= ROUNDING * summed(values.map(Math.abs)) ? 0 : made;
     const slopeIn = (k: number): number => {
       const linear = entry?.linear;
+      if (entry?.noGradient) return 0;
       if (isLinearIn(linear, [k])) {
         const coefficient = at(values.map((v, other) => (other === k ? 1 : isLinearIn(linear, [k, other]) ? 0 : v)));
         if (coefficient !== undefined) return coefficient;
       }
+      const [base = NaN, exponent = NaN] = values;
+      if (entry?.power === "exponent" && (base > 0 || (k === 0 && base < 0 && Number.isInteger(exponent))))
+        return k === 0 ? exponent * base ** (exponent - 1) : Math.log(base) * base ** exponent;
       if (e.fn === "div") return -(values[0] ?? NaN) / (values[1] ?? NaN) ** 2;
       const slope = args.length === 1 ? entry?.slope?.(point(values[0] ?? NaN), e.options) : undefined;
       return (slope && pointOf(slope)) ?? chance(e, i, k);
@@ -286,6 +318,14 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
   const jets = of(expr);
   return { rows: jets.map((jet) => jet.row), values: jets.map((jet) => jet.value) };
 }
+
+/** The entries along the last axis that one entry lies among. */
+const groupOf = (jets: readonly Jet[], i: number, width: number): readonly Jet[] => jets.slice(i - (i % width), i - (i % width) + width);
+
+const aroundMean = (jets: readonly Jet[], row: Row, i: number, width: number): readonly (readonly [number, Row])[] => [
+  [1, row],
+  ...groupOf(jets, i, width).map((jet): readonly [number, Row] => [-1 / width, jet.row]),
+];
 
 const point = (v: number): Range => ({ low: v, high: v, lowOpen: false, highOpen: false });
 

@@ -70,10 +70,14 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
     }
   });
   const total = waves.reduce((sum, samples) => sum + samples.length, 0);
-  const resampled = [...rates.keys()].filter((each) => each !== rate);
+  const resampled = given.filter(({ wave }) => wave.rate !== rate);
+  const from = [...new Set(resampled.map(({ wave }) => wave.rate))].sort((a, b) => a - b);
+  const which = resampled.length === given.length ? "" : `${resampled.length} of them `;
+  const channels = [...new Set(given.map(({ wave }) => wave.channels ?? 1))].filter((n) => n > 1).sort((a, b) => a - b);
   const note = [
     `${rows} windows of ${width} samples of ${waves.length} ${waves.length === 1 ? "recording" : "recordings"} at ${rate} Hz`,
-    ...(resampled.length > 0 ? [`resampled from ${resampled.sort((a, b) => a - b).join(", ")} Hz`] : []),
+    ...(from.length > 0 ? [`${which}resampled from ${from.join(", ")} Hz`] : []),
+    ...(channels.length > 0 ? [`the mean of their ${channels.join(" or ")} channels`] : []),
     ...(over === undefined ? [] : [`whole numbers v of ${Math.log2(over) + 1} bits as v/${over}`]),
     `${((100 * (total - rows * width)) / total).toFixed(0)} in 100 samples left out at the ends`,
   ].join(", ");

@@ -221,7 +221,10 @@ function bindVariable(
   const notes: string[] = [];
   for (const split of splitNames) {
     const array = field.splits[split];
-    if (array !== undefined) checkShape(name, spec, array, field, split, resizeHelp);
+    if (array === undefined) continue;
+    checkShape(name, spec, array, field, split, resizeHelp);
+    if (array.audio && train.audio && array.audio.rate !== train.audio.rate)
+      throw otherRate(name, field, split, array.audio.rate, train.audio.rate);
   }
   const event = train.shape.slice(1);
   if (!sameShape(dropOnes(event), dropOnes(spec.shape))) notes.push(`${name}: ${showShape(event)} read as ${showShape(spec.shape)}`);
@@ -256,6 +259,15 @@ function bindVariable(
   if (observed) notes.push(observed.note);
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
+}
+
+function otherRate(name: string, field: Field, split: SplitName, found: number, wanted: number): GmcError {
+  const path = pathOf(field, split);
+  return new GmcError(
+    "GM5213",
+    `${path}: recordings of one data set have one sampling rate: the training rows of ${name} have ${wanted} samples a second, its ${split} rows ${found}`,
+    [`bring them to that of the training rows: --data '…,${name}.${split}=${path}:rate=${wanted}'`],
+  );
 }
 
 /** The field with all entries of sparse arrays: only counts stay as they are. */

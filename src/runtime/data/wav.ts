@@ -11,6 +11,8 @@ export interface Wave {
   readonly samples: Float32Array;
   /** Of PCM: what the whole numbers in the file were divided by, 32768 for 16 bits. */
   readonly over?: number;
+  /** Channels of the file, of which samples are the mean; 1 where it is absent. */
+  readonly channels?: number;
   /** Samples are the file's whole numbers, of one channel, and no mean of several. */
   readonly whole?: boolean;
 }
@@ -61,7 +63,12 @@ export function parseWav(source: ByteSource): Wave {
     else if (name === "data") {
       if (format === undefined) throw corrupt(path, cursor.offset, "chunk 'fmt ' before chunk data", "none");
       const { rate, channels, over } = format;
-      return { rate, samples: mono(body, format), ...(over === undefined ? {} : { over, whole: channels === 1 }) };
+      return {
+        rate,
+        samples: mono(body, format),
+        ...(channels === 1 ? {} : { channels }),
+        ...(over === undefined ? {} : { over, whole: channels === 1 }),
+      };
     }
   }
 }

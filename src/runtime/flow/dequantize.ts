@@ -22,10 +22,12 @@ export interface DequantizeFlowOptions extends EventOptions {
    */
   readonly alpha?: number;
   /**
-   * Variational dequantisation: given x, a flow from standard normal noise of the event's shape to u in (0, 1), such as one that ends in
-   * `sigmoidFlow`. Absent: u is uniform.
+   * Variational dequantisation: given x, a flow from noise of the event's shape to u in (0, 1), such as one that ends in `sigmoidFlow`. Absent: u
+   * is uniform.
    */
   readonly noise?: (x: Tensor) => Bijector;
+  /** What the flow of `noise` maps: standard normal numbers, the default, or uniform ones of (0, 1). */
+  readonly noiseFrom?: "normal" | "uniform";
 }
 
 /** How far noise keeps from 0 and 1, so that (x + u) / levels stays within (0, 1) in float32, where a logit is finite: the last digit below `levels`, more where room at the ends is added and taken off. */
@@ -35,7 +37,7 @@ const margin = (levels: number, width: number): number => (width === 1 ? 1 : 4 /
  * Backwards logDet = -D log(levels / (1 - 2 alpha)) - log q(u | x), u between the edges that `margin` leaves: for one draw the log of what the density of z is to be multiplied by. Forwards it is the
  * logarithm of the volume that levels stretch: rounding has no Jacobian.
  */
-export function dequantizeFlow({ event, key, levels = 256, alpha = 0, noise }: DequantizeFlowOptions): Bijector {
+export function dequantizeFlow({ event, key, levels = 256, alpha = 0, noise, noiseFrom = "normal" }: DequantizeFlowOptions): Bijector {
   if (!Number.isInteger(levels) || levels < 2)
     throw new GmcError("GM4021", `dequantize: levels is a whole number from 2 on, found ${levels}`);
   if (!(alpha >= 0 && alpha < 0.5)) throw new GmcError("GM4021", `dequantize: alpha lies between 0 and 0.5, found ${alpha}`);
@@ -54,6 +56,10 @@ export function dequantizeFlow({ event, key, levels = 256, alpha = 0, noise }: D
   };
   const draw = (x: Tensor): { readonly u: Tensor; readonly logQ: Tensor | undefined } => {
     if (noise === undefined) return { u: randomUniform(key, shapeOf(x)), logQ: undefined };
+    if (noiseFrom === "uniform") {
+      const { value, logDet } = noise(x).forward(add(edge, mul(inside, randomUniform(key, shapeOf(x)))));
+      return { u: value, logQ: sub(squeezed, logDet) };
+    }
     const epsilon = randomNormal(key, shapeOf(x));
     const { value, logDet } = noise(x).forward(epsilon);
     const base = sumLast(normal.logProb(epsilon, { loc: 0, scale: 1 }), event.length);

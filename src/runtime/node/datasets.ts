@@ -62,7 +62,7 @@ export async function loadRawData(text: string, options: LoadOptions = {}): Prom
     if (item.variable === undefined)
       unnamed.push({ source: item.source, fields: Object.keys(loaded.fields).filter((name) => !offered.has(name)) });
     for (const [name, field] of Object.entries(loaded.fields)) {
-      if (item.variable !== undefined) assigned.set(name, join(assigned.get(name), field));
+      if (item.variable !== undefined) assigned.set(name, join(assigned.get(name), toldOf(item, field)));
       else if (!offered.has(name)) offered.set(name, field);
     }
   }
@@ -87,12 +87,18 @@ export async function loadRawData(text: string, options: LoadOptions = {}): Prom
   });
 }
 
+/** What is told of rows of one split says of which. */
+const toldOf = ({ split }: DataItem, field: Field): Field =>
+  split === "train" ? field : { ...field, notes: field.notes.map((note) => `${split}: ${note}`) };
+
 function join(known: Field | undefined, field: Field): Field {
   if (known === undefined) return field;
   const main = field.splits.train === undefined ? known : field;
   const splits = { ...known.splits, ...field.splits };
   const paths = Object.fromEntries(splitNames.map((split) => [split, pathOf(field.splits[split] === undefined ? known : field, split)]));
-  return { ...main, splits, paths, options: { ...known.options, ...field.options } };
+  const others = (main === known ? field : known).notes;
+  const notes = [...main.notes, ...others.filter((note) => !main.notes.some((own) => note === own || note.endsWith(`: ${own}`)))];
+  return { ...main, notes, splits, paths, options: { ...known.options, ...field.options } };
 }
 
 function shortName(items: readonly DataItem[], text: string): string {
