@@ -293,7 +293,7 @@ describe("fmt and explain", () => {
     expect(text.code).toBe(0);
     expect(text.stdout).toContain("@compute @workgroup_size(");
     expect(text.stdout).toMatch(
-      /\na step of train at batch \d+: \d+ dispatches, [^\n]* floating-point operations\n {2}memory: [^\n]*the largest buffer is [^\n]*B\n$/u,
+      /\na step of train at batch \d+: \d+ dispatches, [^\n]* floating-point operations, [\d.]+ a byte\n {2}memory: [^\n]*the largest buffer is [^\n]*B\n$/u,
     );
     const least = JSON.parse((await gmc(["explain", "--json", "--buffers", "8", "--batch", "7", "tiny.gm"], { cwd: folder })).stdout) as {
       readonly buffers: number;
