@@ -120,3 +120,32 @@ model B {
   expect(bounds("x")).toEqual(["lower bound", "lower bound"]);
   expect(bounds("x = 2 * x")).toEqual(["estimate", "estimate"]);
 });
+
+it("Binomials of other totals have no closed form: the sum over the states of q, which may lie outside of p", async () => {
+  const binomials = (q: number, p: number): string => `
+model K {
+  data x : real
+  latent n : count
+  param a : real, b : real
+  density p(n) { n ~ Binomial(${p}, logits = b) }
+  density q(n | x) { n ~ Binomial(${q}, logits = a * x) }
+  train { maximize E[n ~ q(n | x)](log p(n) - log q(n | x)) by score(baseline = none)   optimizer = sgd(lr = 1), batch = 100, steps = 1 }
+}`;
+  const choose = (n: number, k: number): number => (k === 0 ? 1 : (choose(n - 1, k - 1) * n) / k);
+  const chance = (n: number, k: number, logit: number): number => {
+    const one = 1 / (1 + Math.exp(-logit));
+    return choose(n, k) * one ** k * (1 - one) ** (n - k);
+  };
+  const exact = [0, 1, 2, 3, 4, 5].reduce((sum, k) => {
+    const q = chance(5, k, 0.5);
+    return sum + q * (Math.log(chance(7, k, -0.25)) - Math.log(q));
+  }, 0);
+  const of = async (q: number, p: number) => {
+    const { model } = loadModel(binomials(q, p));
+    const run = { weights: { a: [1], b: [-0.25] }, data: { x: Array.from({ length: 100 }, () => 0.5) }, rows: 100, steps: 100, seed: 2 };
+    return (await gradientsOf(model, run)).value;
+  };
+  const wider = await of(5, 7);
+  expect(Math.abs(wider.mean[0]! - exact)).toBeLessThan(4 * wider.standardError[0]!);
+  expect((await of(5, 5)).standardError[0]).toBeLessThan(1e-6);
+});

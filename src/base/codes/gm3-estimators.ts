@@ -39,6 +39,11 @@ export const gm3Estimators = {
     (a) =>
       `\`log ${a.density}\` learns by stopped weights of its own samples, and a gradient also passes through the draw of \`${a.variable}\``,
   ),
+  GM3808: code<{ weight: string; step: string; variable: string }>(
+    "warning",
+    "Weight inside a step of an average",
+    (a) => `\`${a.weight}\` gets no gradient from \`${a.step}\`, whose mean over \`${a.variable}\` moves with it`,
+  ),
   GM3858: code<{ variable: string; density: string }>(
     "warning",
     "Latent that nothing reads",

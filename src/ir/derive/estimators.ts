@@ -19,7 +19,7 @@ import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
 import { movingWith, stepIn } from "./steps.js";
-import { weightsIn } from "./weights.js";
+import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
@@ -62,6 +62,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
   const { draw, variable, dist, moved } = drawn;
   const facts = factsOf(context, drawn, request);
   if (!facts) return undefined;
+  warnOfWeighedStep(context, drawn, request);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;
   if (facts.sequential && !enumerable) {
@@ -94,6 +95,37 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
     ...legalHelp(facts, drawn, request.body),
   ]);
   return undefined;
+}
+
+/** What a step is of: behind comparisons, signs and conditions, which have no gradient themselves. */
+function steppedIn(e: Expr): readonly Expr[] {
+  if (e.kind !== "builtin") return [e];
+  const [condition] = e.args;
+  if (e.fn === "where" && condition) return steppedIn(condition);
+  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap(steppedIn) : [e];
+}
+
+/**
+ * `E[z ~ q(z | x)](where(z > c, 2, 0))` changes smoothly with c, by the density of z at c, and no derivative of a sample or a score tells of it: c would be moved
+ * by what else reads it alone.
+ */
+function warnOfWeighedStep(context: DeriveContext, { draw, variable, dist }: Drawn, { body, over, span }: DrawRequest): void {
+  const step = over && !distributionOf(dist)?.discrete ? stepOf(context, draw, variable, body) : undefined;
+  const weight = step && weightsWithGradient(context, steppedIn(step)).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
+  if (!step || weight === undefined) return;
+  report(
+    context.diagnostics,
+    "GM3808",
+    span,
+    { weight, step: printExpr(step), variable },
+    {
+      labels: [{ span: step.span, text: `steps where \`${variable}\` crosses what \`${weight}\` says` }],
+      help: [
+        `a slope in place of the step has a gradient: \`sigmoid((${variable} - c) / t)\` with a small t`,
+        `or \`stop(…)\` around the weights in it says that they do not learn here`,
+      ],
+    },
+  );
 }
 
 /**

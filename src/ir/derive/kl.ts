@@ -7,7 +7,9 @@
  */
 import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
 import { termsOf, walkQuantity } from "../quantity-walk.js";
-import type { Expr } from "../types.js";
+import { distributions } from "../distributions.js";
+import { sameExpr } from "../same-expr.js";
+import type { DistCall, Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import { isAtDraw } from "./at-draw.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
@@ -240,7 +242,7 @@ function closePairs(
     if ([...variablesIn(context, factors)].some((read) => follows.has(read))) return;
     if (factors.length > 0 && chain.some((l) => l.reads === undefined)) return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
-    if (fn === undefined) return;
+    if (fn === undefined || !countAlike(q.dist, other.quantity.dist)) return;
     const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
     becomes.set(own, undefined).set(other, term);
     closed.push(term);
@@ -252,6 +254,15 @@ function closePairs(
     });
   });
   return { rest: terms.flatMap((t) => (becomes.has(t) ? (becomes.get(t) ?? []) : [t])), closed };
+}
+
+/** Counts out of the same totals, such as the trials of Binomials: of others there is no closed form. */
+function countAlike(q: DistCall, p: DistCall): boolean {
+  const totals = (distributions.get(q.dist)?.parameters.flat() ?? []).filter((parameter) => parameter.domain === "count");
+  return totals.every(({ name }) => {
+    const [a, b] = [q.params[name], p.params[name]];
+    return a === undefined ? b === undefined : b !== undefined && sameExpr(a, b);
+  });
 }
 
 /** `variable`, and what follows from it: after something that may be made of anything, all. */
