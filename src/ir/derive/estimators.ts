@@ -13,12 +13,11 @@ import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { DistCall, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, walkExpr } from "../walk.js";
 import type { Chosen, Choices } from "./choices.js";
-import { densityOf, type DeriveContext, variablesIn } from "./context.js";
-import { ancestorsOf } from "./marginal.js";
+import { type DeriveContext, variablesIn } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { movingWith, stepIn } from "./steps.js";
+import { stepOf } from "./steps.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
@@ -60,9 +59,10 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
   const { draw, variable, dist, moved } = drawn;
-  const facts = factsOf(context, drawn, request);
+  const step = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
+  const facts = factsOf(context, drawn, request, step);
   if (!facts) return undefined;
-  warnOfWeighedStep(context, drawn, request);
+  if (step) warnOfWeighedStep(context, drawn, request, step);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;
   if (facts.sequential && !enumerable) {
@@ -109,10 +109,10 @@ function steppedIn(e: Expr): readonly Expr[] {
  * `E[z ~ q(z | x)](where(z > c, 2, 0))` changes smoothly with c, by the density of z at c, and no derivative of a sample or a score tells of it: c would be moved
  * by what else reads it alone.
  */
-function warnOfWeighedStep(context: DeriveContext, { draw, variable, dist }: Drawn, { body, over, span }: DrawRequest): void {
-  const step = over && !distributionOf(dist)?.discrete ? stepOf(context, draw, variable, body) : undefined;
-  const weight = step && weightsWithGradient(context, steppedIn(step)).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
-  if (!step || weight === undefined) return;
+function warnOfWeighedStep(context: DeriveContext, { variable, dist }: Drawn, { over, span }: DrawRequest, step: Expr): void {
+  if (distributionOf(dist)?.discrete) return;
+  const weight = weightsWithGradient(context, steppedIn(step)).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
+  if (weight === undefined) return;
   report(
     context.diagnostics,
     "GM3808",
@@ -214,12 +214,16 @@ function unmoved({ over }: DrawRequest): Choice {
   return { estimator: "none", text: "none", reason, path: "none", unbiased: true };
 }
 
-function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows }: Drawn, { body }: DrawRequest): DrawFacts | undefined {
+function factsOf(
+  context: DeriveContext,
+  { draw, variable, dist, moved, follows }: Drawn,
+  { body }: DrawRequest,
+  step: Expr | undefined,
+): DrawFacts | undefined {
   const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = namesOf(draw);
-  const step = moved && (info.reparameterised || info.values !== undefined) ? stepOf(context, draw, variable, body) : undefined;
   return {
     variable,
     dist: info,
@@ -230,20 +234,10 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
     bound: draw.samples !== undefined && isBound(body, names),
     follows,
     sequential: readsItself(context, { variable, dist }),
-    step: step && printExpr(step),
+    step: step && moved && (info.reparameterised || info.values !== undefined) ? printExpr(step) : undefined,
     movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };
-}
-
-/** Where the value, or the parameters of what is drawn after it, step as a variable of a draw moves, and what follows it. */
-function stepOf(context: DeriveContext, { source, names }: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
-  if (source.kind !== "density") return undefined;
-  const given = new Set(source.given.map((s) => s.variable));
-  const drawn = ancestorsOf(context, densityOf(context, source.density), source.head, given);
-  const { moving, step } = movingWith(context, source.density, drawn, variable);
-  const bound = source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []));
-  return stepIn(context, body, new Set(bound.map((n) => (n.kind === "variable" ? n.variable : n.local.id)))) ?? step;
 }
 
 /** Do the weights of a continuous mixture read what is trained, or latents? */

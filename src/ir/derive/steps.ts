@@ -3,9 +3,10 @@
  * a reparameterised draw leaves out what its density does there (Lee, Yu & Yang 2018, "Reparameterization gradient for non-differentiable models").
  */
 import { builtins } from "../builtins.js";
-import type { BuiltinExpr, Expr, NetCallExpr } from "../types.js";
+import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
+import { ancestorsOf } from "./marginal.js";
 import { isHiddenStep } from "./one-sided.js";
 
 /** What carries the draw: names of variables, and locals that have been looked at. */
@@ -25,30 +26,66 @@ function meantBy(e: Expr, { values }: Scope): Expr | undefined {
   return value;
 }
 
-/** The first step that a value takes as `names` (variables, or ids of locals) move; through nets and densities, not through `stop`. */
-export function stepIn(context: DeriveContext, value: Expr, names: ReadonlySet<string>): Expr | undefined {
-  const look = looking(context);
-  look.carries(value, { variables: names, locals: new Map(), values: new Map() });
-  return look.step();
+/** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
+export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+  const { source, names } = draw;
+  if (source.kind !== "density" || !mayStep(context, draw, body)) return undefined;
+  const [onTheWay, inBody] = [looking(context, stepsAt), looking(context, stepsAt)];
+  const moving = new Set([variable]);
+  moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
+  inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
+  return inBody.step() ?? onTheWay.step();
 }
 
-/** Which of the variables that are drawn from a density, from top to bottom, move with one of them, itself among them; the first step on the way. */
-export function movingWith(
+/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is. */
+const stepsAt = (condition: boolean, branches: boolean): boolean => condition && !branches;
+
+const looked = new WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>();
+
+/** Whether anything may step as any of the draws moves. As a rule nothing does, and then one look at a long objective does for all of them. */
+function mayStep(context: DeriveContext, draw: ObjectiveDraw, body: Expr): boolean {
+  const { source, names } = draw;
+  const before = looked.get(draw);
+  if (before?.body === body) return before.may;
+  // a branch that moves with another of the draws takes no step away
+  const look = looking(context, (condition) => condition);
+  if (source.kind === "density") {
+    const drawn = drawnBy(context, source);
+    moveThrough(context, look, source, drawn, new Set(drawn));
+  }
+  look.carries(body, scopeOf(names));
+  const may = look.step() !== undefined;
+  looked.set(draw, { body, may });
+  return may;
+}
+
+type DensitySource = Extract<ObjectiveDraw["source"], { readonly kind: "density" }>;
+
+/** Adds to the variables that move those of a density, from top to bottom, that follow from them. What `own` is drawn from does not move with it. */
+function moveThrough(
   context: DeriveContext,
-  density: string,
+  look: Look,
+  { density }: DensitySource,
   drawn: ReadonlySet<string>,
-  variable: string,
-): { readonly moving: ReadonlySet<string>; readonly step: Expr | undefined } {
-  const look = looking(context);
-  const moving = new Set([variable]);
+  moving: Set<string>,
+  own?: string,
+): void {
   const scope: Scope = { variables: moving, locals: new Map(), values: new Map() };
   for (const s of densityOf(context, density).density.statements) {
     if (s.kind === "bind") look.bind(s.binding.local.id, s.binding.value, scope);
-    else if ((s.kind === "draw" || s.kind === "define") && s.variable !== variable && drawn.has(s.variable))
+    else if ((s.kind === "draw" || s.kind === "define") && s.variable !== own && drawn.has(s.variable))
       if (look.some(s.kind === "draw" ? distExprs(s.dist) : [s.value], scope)) moving.add(s.variable);
   }
-  return { moving, step: look.step() };
 }
+
+const drawnBy = (context: DeriveContext, { density, head, given }: DensitySource): ReadonlySet<string> =>
+  ancestorsOf(context, densityOf(context, density), head, new Set(given.map((s) => s.variable)));
+
+const scopeOf = (names: ObjectiveDraw["names"]): Scope => ({
+  variables: new Set(names.map((n) => (n.kind === "variable" ? n.variable : n.local.id))),
+  locals: new Map(),
+  values: new Map(),
+});
 
 interface Look {
   /** Whether an expression reads the draw, other than through `stop`. */
@@ -59,7 +96,7 @@ interface Look {
   readonly step: () => Expr | undefined;
 }
 
-function looking(context: DeriveContext): Look {
+function looking(context: DeriveContext, whereSteps: (condition: boolean, branches: boolean) => boolean): Look {
   let step: Expr | undefined;
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
@@ -96,11 +133,11 @@ function looking(context: DeriveContext): Look {
     if (e.fn === "stop") return false;
     const moving = e.args.map((a) => carries(a, scope));
     const [condition, ...branches] = moving;
-    // with branches that move too it may be continuous, as `where(z > 0, z, 0)` is
-    if (
-      e.fn === "where" ? condition === true && !branches.includes(true) : builtins.get(e.fn)?.noGradient === true && moving.includes(true)
-    )
-      step ??= e;
+    const steps =
+      e.fn === "where"
+        ? whereSteps(condition === true, branches.includes(true))
+        : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
+    if (steps) step ??= e;
     else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) step ??= e;
     return moving.includes(true);
   };
