@@ -11,12 +11,13 @@ export function matmulKernel({ params }: NodeOf<"matmul">, [a, b]: readonly Valu
   const sharedB = b!.shape.length === 2;
   const [ai, ak] = params.transposeA ? [1, m] : [k, 1];
   const [bk, bj] = params.transposeB ? [1, k] : [n, 1];
+  const [x, y, to] = [a!.data, b!.data, out.data];
   for (let g = 0; g < batch; g++) {
     const [a0, b0, c0] = [g * m * k, sharedB ? 0 : g * k * n, g * m * n];
     for (let i = 0; i < m; i++) {
       for (let p = 0; p < k; p++) {
-        const left = a!.data[a0 + i * ai + p * ak]!;
-        for (let j = 0; j < n; j++) out.data[c0 + i * n + j]! += left * b!.data[b0 + p * bk + j * bj]!;
+        const left = x[a0 + i * ai + p * ak]!;
+        for (let j = 0; j < n; j++) to[c0 + i * n + j]! += left * y[b0 + p * bk + j * bj]!;
       }
     }
   }

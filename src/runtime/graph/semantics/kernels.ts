@@ -8,6 +8,7 @@ import { drawKey, fillWords } from "../random.js";
 import { sizeOf, stridesOf } from "../shape.js";
 import type { NodeOf, Prim } from "../types.js";
 import { convFilterGradKernel, convInputGradKernel, convKernel } from "./kernels-conv.js";
+import { add, binary, div, mul, select, sub, unary } from "./elementwise.js";
 import { fixedPointKernel } from "./kernels-fixed-point.js";
 import { nadeGradKernel, nadeKernel } from "./kernels-nade.js";
 import { choleskyKernel, matmulKernel, triangularSolveKernel } from "./kernels-linear.js";
@@ -16,22 +17,6 @@ import { around, copy, whole } from "./strided.js";
 import type { Data, Value } from "./value.js";
 
 export type Kernel<P extends Prim> = (node: NodeOf<P>, inputs: readonly Value[], out: Value) => void;
-
-const step = (value: Value): number => (value.shape.length === 0 ? 0 : 1);
-
-const unary =
-  (f: (x: number) => number) =>
-  (_node: unknown, [x]: readonly Value[], out: Value): void => {
-    for (let i = 0; i < out.data.length; i++) out.data[i] = f(x!.data[i]!);
-  };
-
-const binary =
-  (f: (a: number, b: number) => number, integer: (a: number, b: number) => number = f) =>
-  (_node: unknown, [a, b]: readonly Value[], out: Value): void => {
-    const [sa, sb] = [step(a!), step(b!)];
-    const g = a!.dtype === "f32" ? f : integer;
-    for (let i = 0; i < out.data.length; i++) out.data[i] = g(a!.data[i * sa]!, b!.data[i * sb]!);
-  };
 
 /** NaN if either is, as every engine must. */
 const larger = (a: number, b: number): number => Math.max(a, b);
@@ -78,10 +63,12 @@ function gathered(x: Value, axes: readonly number[]): { data: Data; count: numbe
   const strides = stridesOf(x.shape);
   const kept = [...x.shape.keys()].filter((axis) => !axes.includes(axis));
   const order = [...kept, ...axes];
+  const count = sizeOf(axes.map((axis) => x.shape[axis]!));
+  if (order.every((axis, i) => axis === i)) return { data: x.data, count };
   const shape = order.map((axis) => x.shape[axis]!);
   const data = x.data.slice();
   copy(shape, { data: x.data, offset: 0, strides: order.map((axis) => strides[axis]!) }, whole(data, shape));
-  return { data, count: sizeOf(axes.map((axis) => x.shape[axis]!)) };
+  return { data, count };
 }
 
 const clampStart = (index: number, extent: number, size: number): number => Math.min(Math.max(index, 0), extent - size);
@@ -129,13 +116,10 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
   polygamma: ({ params }, [x], out) => {
     for (let i = 0; i < out.data.length; i++) out.data[i] = polygamma(params.order, x!.data[i]!);
   },
-  add: binary((a, b) => a + b),
-  sub: binary((a, b) => a - b),
-  mul: binary((a, b) => a * b, Math.imul),
-  div: binary(
-    (a, b) => a / b,
-    (a, b) => (b === 0 ? 0 : Math.trunc(a / b)),
-  ),
+  add,
+  sub,
+  mul,
+  div,
   // JavaScript gives NaN for 1 ** NaN and (±1) ** ±Infinity, where IEEE 754 gives 1.
   pow: binary((a, b) => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b)),
   max: binary(larger),
@@ -146,10 +130,7 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
   and: binary((a, b) => a & b),
   or: binary((a, b) => a | b),
   not: unary((x) => 1 - x),
-  select: (_node, [c, a, b], out) => {
-    const [sc, sa, sb] = [step(c!), step(a!), step(b!)];
-    for (let i = 0; i < out.data.length; i++) out.data[i] = c!.data[i * sc]! !== 0 ? a!.data[i * sa]! : b!.data[i * sb]!;
-  },
+  select,
   cast: ({ params }, [x], out) => {
     for (let i = 0; i < out.data.length; i++) out.data[i] = castTo(params.to, x!.data[i]!);
   },

@@ -16,7 +16,8 @@ export function allocate(shape: Shape, dtype: DType): Value {
   return { shape, dtype, data: dataOf(dtype, sizeOf(shape)) };
 }
 
-function dataOf(dtype: DType, size: number): Data {
+/** Zeros. */
+export function dataOf(dtype: DType, size: number): Data {
   switch (dtype) {
     case "f32":
       return new Float64Array(size);
