@@ -3,7 +3,20 @@ import { describe, expect, it } from "vitest";
 import { gibbs, rootKey } from "../../src/runtime/index.js";
 import { gradientsOf, type Averaged } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
-import { bruteLogSum, caseOf, eachState, feedsOf, rowsFrom, run, weightsOf } from "./energy-cases.js";
+import {
+  bilinear,
+  bits,
+  bruteLogSum,
+  caseOf,
+  dotN,
+  eachState,
+  feedsOf,
+  indices,
+  rowsFrom,
+  run,
+  spread,
+  weightsOf,
+} from "./energy-cases.js";
 import { dataOf, differences, logLikelihood, meanOver, pipelineCase } from "./pipeline-cases.js";
 
 function expectWithin(got: Readonly<Record<string, Averaged>>, exact: Readonly<Record<string, readonly number[]>>, errors = 4.5): void {
@@ -57,6 +70,28 @@ describe("Gibbs sweeps of what is hidden", () => {
     const { gradients } = await gradientsOf(model, { weights: c.weights, data: dataOf(rows), rows: 30, steps: 200, burnIn: 20, seed: 4 });
     expectWithin(gradients, exact);
   });
+
+  it("give the gradient of a conditional, whose numerator and denominator are sums", async () => {
+    const { model } = loadModel(`model M {
+      data v : binary[3], y : category[2]
+      latent h : binary[2]
+      param W : real[3, 2], U : real[2, 2], b : real[3]
+      density p(v, y, h) { energy -(v @ W @ h) - U[y] @ h - b @ v }
+      train { maximize log p(v | y) by gibbs(steps = 40) }
+    }`);
+    const weights = { W: spread(6, 1.5, 1), U: spread(4, 1, 2), b: spread(3, 1, 3) };
+    const c = {
+      atoms: { v: bits(3), y: indices(2, 1), h: bits(2) },
+      energy: (w: Readonly<Record<string, readonly number[]>>, { v, y, h }: Readonly<Record<string, readonly number[]>>): number =>
+        -bilinear(v!, w["W"]!, h!) - dotN(w["U"]!.slice(2 * y![0]!, 2 * y![0]! + 2), h!) - dotN(w["b"]!, v!),
+    };
+    const rows = Array.from({ length: 32 }, (_, i) => ({ v: [i & 1, (i >> 1) & 1, (i >> 3) & 1], y: [(i >> 2) & 1] }));
+    const exact = differences(weights, (w) =>
+      meanOver(rows, ({ v = [], y = [] }) => bruteLogSum(c, w, ["h"], { v, y }) - bruteLogSum(c, w, ["v", "h"], { y })),
+    );
+    const { gradients } = await gradientsOf(model, { weights, data: dataOf(rows), rows: 32, steps: 200, burnIn: 0, seed: 5 });
+    expectWithin(gradients, exact);
+  });
 });
 
 describe("what results call a number", () => {
@@ -73,6 +108,8 @@ describe("what results call a number", () => {
   it("leaves out objectives whose value is no measure", () => {
     const of = (by: string): boolean | undefined => loadModel(c.text(by)).model.train[0]!.updates[0]!.gradientOnly;
     expect(of("by pcd(k = 1, chains = 10)")).toBe(true);
+    expect(of("by gibbs(steps = 5)")).toBe(true);
+    expect(of("by mean_field(steps = 5)")).toBeUndefined();
     expect(of("")).toBeUndefined();
   });
 });

@@ -120,4 +120,10 @@ export const gm3Derivation = {
       ? `\`${a.direction} ${a.objective}\` makes the data less likely`
       : `\`${a.direction} ${a.objective}\` moves ${a.bound.startsWith("u") ? "an" : "a"} ${a.bound} of the log-likelihood away from it`,
   ),
+  GM3534: code<{ estimator: string; quantity: string; summed: string }>(
+    "error",
+    "Difference of bounds",
+    (a) =>
+      `\`${a.estimator}\` bounds sums from below, and one over ${a.summed} is taken off in \`${a.quantity}\`: what is left is no lower bound of it`,
+  ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

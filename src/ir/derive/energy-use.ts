@@ -33,11 +33,12 @@ export function drawsSamples(q: Quantity): boolean {
   }
 }
 
-/** Parts that stand for a gradient alone: log Z at samples of the model, what takes the place of the likelihood. */
+/** Parts that stand for a gradient alone: log Z at samples of the model, -E at samples of what is hidden, what takes the place of the likelihood. */
 export function hasGradientOnly(quantity: Quantity): boolean {
   let found = false;
   walkQuantity(quantity, (q) => {
     found ||= q.kind === "matching" || (q.kind === "logPartition" && q.method.kind === "chain");
+    found ||= q.kind === "unnormalised" && q.method.kind === "gibbs";
   });
   return found;
 }

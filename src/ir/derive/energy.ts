@@ -8,6 +8,7 @@ import type { Span } from "../../base/source.js";
 import {
   boundChoices,
   conditionedChoices,
+  isExact,
   checkSites,
   type EnergyAnalysis,
   layeredChoices,
@@ -15,12 +16,14 @@ import {
   requireBlocks,
   requireExact,
   requireMultiAffine,
+  sampledChoice,
   summable,
   type Summed,
 } from "../energy/index.js";
 import { listed } from "../energy/listed.js";
 import { estimators, numberOption, type Options } from "../estimators.js";
-import type { EstimatorNote, ExactSum, HiddenMethod, PartitionMethod } from "../quantity.js";
+import type { EstimatorNote, ExactSum, HiddenMethod, PartitionMethod, Quantity } from "../quantity.js";
+import { walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import type { DrawnTogether } from "./flow-change.js";
 import type { Choices, Chosen } from "./choices.js";
@@ -80,6 +83,26 @@ export function hiddenMethod(
   if (hidden.length === 0) return { kind: "exact", sum: [], enumerate: [] };
   const analysis = energyOf(context, density);
   const asked = request.choices.data;
+  const choices = analysis.variables.some((v) => behind.includes(v))
+    ? conditionedChoices(analysis, behind)
+    : request.training
+      ? layeredChoices(analysis, hidden)
+      : boundChoices(analysis, hidden);
+  // at a sample of the hidden units stands the mean of -E, which lacks the entropy of their posterior: its gradient alone is that of the sum
+  if (asked?.entry.hidden === "gibbs" && !request.training) {
+    const exact = isExact(analysis, hidden);
+    report(
+      context.diagnostics,
+      "GM3526",
+      asked.span,
+      {
+        estimator: asked.entry.name,
+        why: `its samples give the gradient of the sum over ${listed(hidden)}, not its value, and an evaluation takes no gradient`,
+      },
+      { help: exact ? [`leave it out: ${listed(hidden)} ${hidden.length === 1 ? "sums" : "sum"} out exactly`] : choices },
+    );
+    return undefined;
+  }
   if (asked) {
     const reason = `asked for: ${asked.entry.doc}`;
     for (const variable of hidden) request.notes.push({ variable, density, estimator: asked.text, reason });
@@ -98,11 +121,7 @@ export function hiddenMethod(
     quantity,
     span: request.span,
     hidden,
-    choices: analysis.variables.some((v) => behind.includes(v))
-      ? conditionedChoices(analysis, behind)
-      : request.training
-        ? layeredChoices(analysis, hidden)
-        : boundChoices(analysis, hidden),
+    choices,
   });
   if (!way || !requireBlocks(context, analysis, closedIn(way), request.span)) return undefined;
   for (const variable of way.joint ?? []) request.notes.push({ variable, density, estimator: "exact", reason: JOINTLY });
@@ -119,6 +138,46 @@ export function hiddenMethod(
     request.notes.push({ variable, density, estimator: "enumerate", reason });
   }
   return exactSum(way);
+}
+
+/**
+ * A sum in the denominator of a conditional, bounded from below, bounds the conditional from above: with one in the numerator it is no bound at all, and
+ * what is made greatest may rise where log p falls. False after an error has been reported.
+ */
+export function requireNoBoundBelow(
+  context: DeriveContext,
+  request: EnergyRequest,
+  density: string,
+  denominator: Quantity,
+  quantity: string,
+  behind: readonly string[],
+): boolean {
+  const asked = request.choices.data;
+  let bounded = false;
+  walkQuantity(denominator, (q) => {
+    bounded ||= q.kind === "unnormalised" && q.method.kind === "meanField";
+  });
+  if (!bounded || !asked) return true;
+  const analysis = energyOf(context, density);
+  const summed = analysis.variables.filter((v) => !behind.includes(v));
+  const sampled = request.training ? sampledChoice(analysis) : undefined;
+  report(
+    context.diagnostics,
+    "GM3534",
+    asked.span,
+    { estimator: asked.entry.name, quantity, summed: listed(summed) },
+    {
+      help: isExact(analysis, summed)
+        ? [`leave \`${asked.entry.name}\` out: ${listed(summed)} ${summed.length === 1 ? "sums" : "sum"} out exactly`]
+        : [
+            ...(sampled === undefined
+              ? []
+              : [`samples have the gradient of both sums, with a bias that falls with the steps: \`by ${sampled}\``]),
+            ...conditionedChoices(analysis, behind),
+          ],
+    },
+  );
+  return false;
 }
 
 const JOINTLY = "real variables that meet have a joint Normal: integrated in closed form, one after the other";

@@ -12,7 +12,7 @@ import type { Factor, LinearGaussian, PartitionMethod, Quantity, Term } from "..
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
-import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
+import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod, requireNoBoundBelow } from "./energy.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Apart, type Conditional, conditionalOfTerm, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
@@ -57,6 +57,7 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, r
     for (const group of here.side ? groupsWithout(here.groups, other.groups) : []) {
       const quantity = here.side && solve(here.side, group.variables, group.hidden, at, { ...asked, behind }, 1);
       if (!quantity) return undefined;
+      if (scale === -1 && !requireNoBoundBelow(context, request, index.density.name, quantity, asked.text, behind)) return undefined;
       terms.push(...flatten(quantity, scale));
     }
   }

@@ -94,6 +94,11 @@ export interface Normaliser {
   readonly choices?: readonly string[];
 }
 
+/** Whether the variables sum out exactly. */
+export function isExact(analysis: EnergyAnalysis, names: readonly string[]): boolean {
+  return summableTogether(analysis, names).log2States <= mostLog2States;
+}
+
 /** How the variables are summed out exactly; a finding and undefined where that takes more than 2^20 states. */
 export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, asked: Normaliser): Summed | undefined {
   const way = summableTogether(analysis, asked.hidden);
@@ -163,17 +168,23 @@ export function boundChoices(analysis: EnergyAnalysis, hidden: readonly string[]
       ];
 }
 
+/** Samples of the hidden units by sweeps, `gibbs(steps = 10)`; undefined where a real variable has no conditional to draw from. */
+export function sampledChoice(analysis: EnergyAnalysis): string | undefined {
+  const lawless = [...analysis.laws].filter(([, law]) => !hasBlockLaw(law));
+  if (lawless.some(([name]) => analysis.variable.get(name)?.domain.name === "real")) return undefined;
+  return `gibbs(${["steps = 10", ...(lawless.length > 0 ? ["sampler = single_site"] : [])].join(", ")})`;
+}
+
 /** What takes the place of hidden units that do not sum out, with chains of the model's own: a bound where mean field has one, samples. */
 export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
-  const laws = [...analysis.laws].map(([name, law]) => ({ law, domain: analysis.variable.get(name)?.domain.name }));
-  const lawless = laws.filter(({ law }) => !hasBlockLaw(law));
-  if (lawless.some(({ domain }) => domain === "real")) return boundedByDensity(analysis, hidden);
-  const sites = lawless.length > 0 ? "sampler = single_site" : undefined;
+  const sampled = sampledChoice(analysis);
+  if (sampled === undefined) return boundedByDensity(analysis, hidden);
+  const sites = [...analysis.laws.values()].every(hasBlockLaw) ? undefined : "sampler = single_site";
   const and = `and pcd(${["k = 5", "chains = 100", ...(sites ? [sites] : [])].join(", ")})`;
   const bounded = isBounded(analysis, hidden);
   return [
     ...(bounded ? [`mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) ${and}\``] : []),
-    `${bounded ? "or samples" : "samples"} of the hidden units: \`by gibbs(${["steps = 10", ...(sites ? [sites] : [])].join(", ")}) ${and}\``,
+    `${bounded ? "or samples" : "samples"} of the hidden units: \`by ${sampled} ${and}\``,
   ];
 }
 
@@ -184,8 +195,13 @@ export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string
 export function conditionedChoices(analysis: EnergyAnalysis, behind: readonly string[]): readonly string[] {
   const head = analysis.variables.filter((v) => !behind.includes(v)).join(", ");
   const name = `${analysis.density}_given`;
+  const latent = analysis.variables.filter((v) => !behind.includes(v) && analysis.variable.get(v)?.role !== "data");
+  // chains from the data have no start where units do not sum out
+  const ways = isExact(analysis, latent)
+    ? "`by cd(k = 1)` or, to measure it, `by ais(chains = 100, temperatures = 1000)`"
+    : "to measure it, `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`";
   return [
-    `estimators are for log Z, which cancels here; under a condition in its header a density has one: \`density ${name}(${head} | ${[...behind, ...analysis.reads].join(", ")}) { energy … }\` with the same energy, and \`by cd(k = 1)\` or, to measure it, \`by ais(chains = 100, temperatures = 1000)\``,
+    `estimators are for log Z, which cancels here; under a condition in its header a density has one: \`density ${name}(${head} | ${[...behind, ...analysis.reads].join(", ")}) { energy … }\` with the same energy, and ${ways}`,
   ];
 }
 
@@ -268,7 +284,7 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
       names.filter((other) => analysis.squared.get(name)?.has(other)),
     );
     const variable = analysis.variable.get(name);
-    const exact = summableTogether(analysis, names).log2States <= mostLog2States;
+    const exact = isExact(analysis, names);
     report(
       context.diagnostics,
       "GM3615",
