@@ -5,7 +5,10 @@ import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import { densityOf } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { type Preparation } from "../ir/derive/preparation.js";
-import { type DerivedObjective } from "../ir/quantity.js";
+import { withoutScale } from "../ir/derive/units.js";
+import { estimators } from "../ir/estimators.js";
+import type { DerivedObjective, Matching } from "../ir/quantity.js";
+import { walkQuantity } from "../ir/quantity-walk.js";
 import { evaluators } from "../ir/settings-table.js";
 import { array, arrow, call, optionalNumber, type Js, name, num, object, str } from "./js.js";
 import { emitEnergyEvaluator, partitionMetricName } from "./emit-energy.js";
@@ -16,7 +19,7 @@ import { callObjective, type Objectives } from "./emit-objectives.js";
 
 export function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Objectives): Js {
   const { evaluation } = e;
-  const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
+  const base = { label: str(labelOfMetric(e)), place: str(place(evaluation.span)) };
   if (e.objective) {
     const { derived: quantity, value, sign, combine, combineScale, bound, impossible, unit, densities, preparation } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
@@ -53,6 +56,24 @@ export function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectiv
     });
   }
   return emitEvaluator(derived, e, base, objectives);
+}
+
+/** What is measured, as written; where the likelihood has another quantity in its place, that one's name: "score matching loss of p(x)". */
+function labelOfMetric({ evaluation, objective }: DerivedEvaluation): string {
+  const found: Matching[] = [];
+  if (objective) walkQuantity(objective.derived.quantity, (q) => q.kind === "matching" && found.push(q));
+  const [first] = found;
+  if (!objective || !first) return evaluation.text;
+  const { scale, quantity } = withoutScale(objective.derived.quantity);
+  if (quantity === first && scale * objective.sign === -1) return lossText(first);
+  return `${evaluation.text}, where ${[...new Set(found.map((q) => `-log ${densityText(q)} is the ${lossText(q)}`))].join(" and ")}`;
+}
+
+const lossText = (q: Matching): string => `${estimators.get(q.method)?.objective?.title ?? q.method} of ${densityText(q)}`;
+
+function densityText({ density, variables, at }: Matching): string {
+  const given = [...at.keys()].filter((v) => !variables.includes(v));
+  return `${density}(${variables.join(", ")}${given.length > 0 ? ` | ${given.join(", ")}` : ""})`;
 }
 
 /** `{ dequantisation: { noise: "uniform", levels: 256 }, through: ["logit"] }` */

@@ -195,11 +195,19 @@ function surrogateText(d: DerivedObjective, { holds }: StopUse, straight: readon
 /** With the estimators of densities, the estimate itself. */
 function differentiated(d: DerivedObjective): string {
   const estimators = [...new Set(surrogatesIn(d.quantity))];
+  const { replaced, bounded } = standIns(d.quantity);
   if (estimators.length > 0)
-    return `a surrogate with the value of the estimate, and the gradient of ${estimators.join(" and ")} through what is drawn`;
+    return [
+      `a surrogate with the value of the estimate, and the gradient of ${estimators.join(" and ")} through what is drawn`,
+      ...(replaced.length > 0
+        ? [`${replaced.join(" and ")}, held fixed: these parts have the gradient of the estimate, not its value`]
+        : []),
+    ].join("; ");
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
-  if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
-    return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
+  if (replaced.length > 0)
+    return `the same with ${replaced.join(" and ")}, held fixed: its gradient estimates that of ${bounded ? "a lower bound of log p" : "log p"}, its value does not`;
+  if (bounded && !d.random)
+    return "the lower bound itself, at means that are held fixed: where the updates have settled, that is its gradient";
   if (d.em)
     return `nothing: each step sets ${estimatedPaths(d.em).join(", ")} to the estimate in closed form${mapsText(d.em)}, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}${restartsText(d.em.online)}` : ""}`;
   const [optimum] = optimaIn(d.quantity);
@@ -212,6 +220,19 @@ function differentiated(d: DerivedObjective): string {
     return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
   if (drawn.length === 0) return d.random ? `the estimate itself${NOT_THROUGH}` : "the objective itself: it is exact";
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${drawn.length > 2 ? `each of the ${drawn.length}` : drawn.join(" and ")}`;
+}
+
+/** What of a quantity has another value than it says, and whether sums over hidden units are bounded. */
+function standIns(quantity: Quantity): { readonly replaced: readonly string[]; readonly bounded: boolean } {
+  const replaced = new Set<string>();
+  let bounded = false;
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "logPartition" && q.method.kind === "chain") replaced.add("log Z replaced by -F at samples of the model");
+    if (q.kind !== "unnormalised") return;
+    if (q.method.kind === "gibbs") replaced.add(`-E taken at samples of ${q.method.hidden.join(", ")}`);
+    bounded ||= q.method.kind === "meanField";
+  });
+  return { replaced: [...replaced], bounded };
 }
 
 function restartsText({ restart }: NonNullable<Maximisation["online"]>): string {

@@ -46,8 +46,8 @@ export interface EstimatorTraits {
   readonly persistent?: true;
   /** Of role model: how real variables move along the energy's gradient. */
   readonly moves?: "langevin" | "hmc";
-  /** Of role matching: the runtime's function, and whether it is descended. */
-  readonly objective?: { readonly fn: string; readonly loss: boolean };
+  /** Of role matching: the runtime's function, whether it is descended, and what results call the number that stands in place of -log p. */
+  readonly objective?: { readonly fn: string; readonly loss: boolean; readonly title: string };
   /** Of role matching: against noise, in any variables; others are of the score of one real variable. */
   readonly againstNoise?: true;
   /** Of role matching: made of second derivatives of the energy, which kinks do not have. */
@@ -213,7 +213,7 @@ const table: readonly EstimatorEntry[] = [
     name: "score_matching",
     role: "matching",
     doc: "Hyvarinen 2005: needs no samples and no log Z",
-    objective: { fn: "scoreMatching", loss: true },
+    objective: { fn: "scoreMatching", loss: true, title: "score matching loss" },
     ofCurvature: true,
     options: [],
   },
@@ -221,7 +221,7 @@ const table: readonly EstimatorEntry[] = [
     name: "denoising_score_matching",
     role: "matching",
     doc: "Vincent 2011: the score of data with Gaussian noise",
-    objective: { fn: "denoisingScoreMatching", loss: true },
+    objective: { fn: "denoisingScoreMatching", loss: true, title: "denoising score matching loss" },
     options: [{ ...number("sigma", 0.1, "standard deviation of the noise"), positive: true }],
   },
   {
@@ -230,7 +230,7 @@ const table: readonly EstimatorEntry[] = [
     doc:
       "noise-contrastive estimation (Gutmann & Hyvarinen 2010); where Z differs from row to row, with a condition or the total of counts, each row is " +
       "ranked among noise of its own (Ma & Collins 2018)",
-    objective: { fn: "contrastWithBase", loss: false },
+    objective: { fn: "contrastWithBase", loss: false, title: "noise-contrastive loss" },
     againstNoise: true,
     options: [
       integer("ratio", 1, "noise samples for each of the data"),

@@ -434,6 +434,35 @@ describe("formulas are the gradient", () => {
 });
 
 describe("objectives", () => {
+  test.each([
+    ["", "the objective itself: it is exact"],
+    [
+      "by mean_field(steps = 5)",
+      "the lower bound itself, at means that are held fixed: where the updates have settled, that is its gradient",
+    ],
+    [
+      "by mean_field(steps = 5) and pcd(k = 1)",
+      "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of a lower bound of log p, its value does not",
+    ],
+    [
+      "by gibbs(steps = 5)",
+      "the same with -E taken at samples of h1, h2, held fixed: its gradient estimates that of log p, its value does not",
+    ],
+    [
+      "by gibbs(steps = 5) and pcd(k = 1)",
+      "the same with -E taken at samples of h1, h2 and log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not",
+    ],
+  ])("what is differentiated %s", (by, said) => {
+    const { derived } = compile({
+      path: "test.gm",
+      text: `model M { data v : binary[4] latent h1 : binary[4], h2 : binary[3] param W1 : real[4, 4], W2 : real[4, 3]
+        density p(v, h1, h2) { energy -(v @ W1 @ h1) - h1 @ W2 @ h2 }
+        train { maximize log p(v) ${by} optimizer = sgd(lr = 0.1), batch = 10, epochs = 1 } }`,
+    });
+    if (!derived) throw new Error("not derived");
+    expect(explain(derived).train[0]?.surrogate).toBe(said);
+  });
+
   test("means under mean field have one subscript, that of their variable", () => {
     const { derived } = compile({
       path: "test.gm",

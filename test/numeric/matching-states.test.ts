@@ -57,3 +57,26 @@ model M {
     for (const name of ["value", "dmu"]) written[name]!.forEach((want, i) => expect(summed[name]![i], `${name} ${i}`).toBeCloseTo(want, 8));
   });
 });
+
+describe("what results call the number", () => {
+  const measured = (line: string): Readonly<Record<string, unknown>> => {
+    const { model } = loadModel(`model M {
+      data x : real[2], y : real[2]
+      param s : real[2]
+      density p(x | y) { energy sum(exp(s) * x^2) / 2 - sum(x * y) }
+      density n(x) { x ~ Normal(0, 1) }
+      train { maximize log p(x | y) by score_matching }
+      evaluate { m = ${line} }
+    }`);
+    const { label, bound, unit } = model.evaluate["m"] as { label: string; bound?: string; unit?: string };
+    return { label, bound, unit };
+  };
+
+  it.each([
+    ["-log p(x | y) by score_matching", "score matching loss of p(x | y)"],
+    ["-log p(x | y) by denoising_score_matching(sigma = 0.5)", "denoising score matching loss of p(x | y)"],
+    ["-log p(x | y) by nce(noise = n)", "noise-contrastive loss of p(x | y)"],
+    ["log p(x | y) by nce", "log p(x | y), where -log p(x | y) is the noise-contrastive loss of p(x | y)"],
+    ["-log p(x | y) / 2 by score_matching", "-log p(x | y) / 2, where -log p(x | y) is the score matching loss of p(x | y)"],
+  ])("%s", (line, label) => expect(measured(line)).toEqual({ label, bound: undefined, unit: "" }));
+});

@@ -30,15 +30,15 @@ function unscaledBound(context: DeriveContext, { scale, quantity }: Scaled, oute
   const sign = scale < 0 ? -outer : outer;
   let sampled = false;
   let density = false;
-  let sloped = false;
+  let other = false;
   walkQuantity(quantity, (q) => {
-    sloped ||= q.kind === "grad";
+    other ||= q.kind === "grad" || q.kind === "matching";
     sampled ||= q.kind === "expect" || (q.kind === "logPartition" && q.method.kind !== "exact");
     sampled ||= q.kind === "unnormalised" && q.method.kind !== "exact";
     density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal" || q.kind === "unnormalised";
   });
-  // a slope of a log-density says nothing of its height
-  if (!density || sloped) return undefined;
+  // a slope of a log-density says nothing of its height, nor does what takes the place of a likelihood
+  if (!density || other) return undefined;
   // whatever latents the inner loop finds, the value there is not beyond the optimum
   if (quantity.kind === "optimum") return (quantity.op === "max" ? sign : -sign) === 1 ? "lower bound" : "upper bound";
   const meanField = meanFieldBound(quantity);
