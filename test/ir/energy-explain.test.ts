@@ -433,6 +433,19 @@ describe("formulas are the gradient", () => {
   });
 });
 
+test("products of decimals are told without what rounding left of them", () => {
+  const { derived } = compile({
+    path: "test.gm",
+    text: `model M(sigma = 0.6) { data v : real[4] latent h : binary[3] param W : real[4, 3], b : real[4]
+      density p(v, h) { energy sum(((v - b) / sigma)^2) / 2 - (v / sigma) @ W @ h }
+      train { maximize log p(v) by cd(k = 1) } }`,
+  });
+  if (!derived) throw new Error("not derived");
+  const text = JSON.stringify(explain(derived).energies);
+  expect(text).toContain("variance = 0.36)");
+  expect(text).toContain("mean = b + 0.36 * ");
+});
+
 describe("objectives", () => {
   test.each([
     ["", "the objective itself: it is exact"],

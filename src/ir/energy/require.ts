@@ -4,9 +4,12 @@
  */
 import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
+import { type Span, textOf } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
-import { showDomain } from "../shapes.js";
+import { builtins } from "../builtins.js";
+import { sameShape, shapeOf, showDomain } from "../shapes.js";
+import type { Expr } from "../types.js";
+import { freeVariables } from "../walk.js";
 import { listed } from "./listed.js";
 import { hasBlockLaw, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
 import type { Cause, Dependence, EnergyAnalysis, Sampler, UnitLaw } from "./types.js";
@@ -32,9 +35,7 @@ export function requireBlocks(context: DeriveContext, analysis: EnergyAnalysis, 
         ...(at ? [{ span: at, text: "asked for here" }] : []),
       ],
       help: [
-        ...(variable.domain.name === "category" && law.kind === "nonlinear"
-          ? [`apply the function to the table, as \`tanh(U)[${name}]\` instead of \`tanh(U[${name}])\``]
-          : []),
+        ...(variable.domain.name === "category" && law.kind === "nonlinear" ? appliedToTable(name, cause.expr, analysis) : []),
         ...samplerHelp(name, samplersOf(law, variable.domain)),
       ],
     };
@@ -43,6 +44,21 @@ export function requireBlocks(context: DeriveContext, analysis: EnergyAnalysis, 
     else report(context.diagnostics, "GM3601", cause.expr.span, args, details);
   }
   return ok;
+}
+
+/** A function of a table's row, entry by entry, is a row of the function of the table, which is affine in the label. */
+function appliedToTable(name: string, expr: Expr, { variables }: EnergyAnalysis): readonly string[] {
+  if (expr.kind !== "builtin" || Object.keys(expr.options).length > 0) return [];
+  const [row, ...others] = expr.args.filter((a) => a.kind !== "number");
+  if (row?.kind !== "builtin" || row.fn !== "take" || others.length > 0 || !sameShape(shapeOf(row), shapeOf(expr))) return [];
+  const [table, label] = row.args;
+  if (!table || label?.kind !== "variable" || variables.some((v) => freeVariables(table).has(v))) return [];
+  const [text, index] = [textOf(row.span), `[${name}]`];
+  if (!text.endsWith(index)) return [];
+  const { file, start, end } = expr.span;
+  const applied = file.text.slice(start, row.span.start) + text.slice(0, -index.length) + file.text.slice(row.span.end, end);
+  const whole = builtins.get(expr.fn)?.symbol === undefined ? applied : `(${applied})`;
+  return [`apply it to the table: \`${whole}[${name}]\` in place of \`${textOf(expr.span)}\``];
 }
 
 /**
@@ -137,10 +153,15 @@ function inTheWay(analysis: EnergyAnalysis, way: Summed): readonly Label[] {
 /** `2^500 states of h would have to be summed` */
 export function statesText(analysis: EnergyAnalysis, way: Summed): string {
   if (way.log2States === Infinity) {
-    const isCount = (v: string): boolean => analysis.variable.get(v)?.domain.name === "count";
-    const [counts, others] = [way.enumerate.filter(isCount), way.enumerate.filter((v) => !isCount(v))];
-    const summed = counts.length === 0 ? [] : [`${listed(counts)} would have to be summed over all counts of each total`];
-    return [...(others.length === 0 ? [] : [`${listed(others)} would have to be integrated out`]), ...summed].join(", and ");
+    const named = (...names: readonly string[]): readonly string[] =>
+      way.enumerate.filter((v) => names.includes(analysis.variable.get(v)?.domain.name ?? ""));
+    const [counts, finite] = [named("count"), named("binary", "category")];
+    const reals = way.enumerate.filter((v) => !counts.includes(v) && !finite.includes(v));
+    const parts = [
+      ...(reals.length === 0 ? [] : [`${listed(reals)} would have to be integrated out`]),
+      ...(counts.length === 0 ? [] : [`${listed(counts)} would have to be summed over all counts of each total`]),
+    ];
+    return `${parts.join(", and ")}${finite.length === 0 ? "" : `, for each state of ${listed(finite)}`}`;
   }
   const power = way.log2States;
   const count = Number.isInteger(power) ? `2^${power}` : `about 2^${power.toFixed(1)}`;

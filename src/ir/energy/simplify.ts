@@ -16,6 +16,7 @@ interface Product {
 
 export function simplified(context: DeriveContext, expr: Expr): Expr {
   const visit = followed(context, (e): Expr => {
+    if (e.kind === "number" && e.text === undefined) return number(rounded(e.value), e);
     if (e.kind !== "builtin") return e;
     const args = e.args.map(visit);
     const [a, b] = args;
@@ -74,18 +75,22 @@ function productOf(e: Expr): Product {
   return product;
 }
 
-function written({ coefficient, powers }: Product, like: Expr): Expr {
+/** Without what rounding left of a product of decimals, 0.36 for 0.6 * 0.6. */
+const rounded = (x: number): number => Number(x.toPrecision(12));
+
+function written({ coefficient: product, powers }: Product, like: Expr): Expr {
+  const coefficient = rounded(product);
   if (coefficient === 0) return number(0, like);
   const size = Math.abs(coefficient);
-  const divisor = Number((1 / size).toPrecision(12));
+  const divisor = rounded(1 / size);
   const below = size < 1 && Number.isInteger(divisor);
-  const product = (sign: 1 | -1, factor: number): Expr | undefined =>
+  const part = (sign: 1 | -1, factor: number): Expr | undefined =>
     [
-      ...(factor === 1 ? [] : [number(Number(factor.toPrecision(12)), like)]),
+      ...(factor === 1 ? [] : [number(factor, like)]),
       ...powers.filter((p) => p.power * sign > 0).map((p) => raised(p.of, Math.abs(p.power))),
     ].reduce<Expr | undefined>((a, b) => (a ? entrywise("mul", a, b) : b), undefined);
-  const over = product(1, below ? 1 : size) ?? number(1, like);
-  const under = product(-1, below ? divisor : 1);
+  const over = part(1, below ? 1 : size) ?? number(1, like);
+  const under = part(-1, below ? divisor : 1);
   const quotient = under ? entrywise("div", over, under) : over;
   if (coefficient > 0) return quotient;
   return quotient.kind === "number" ? number(-quotient.value, like) : builtin("neg", [quotient], shapeOf(quotient), like);
