@@ -83,10 +83,10 @@ export const gm3Energy = {
     "Energy flat in a direction",
     (a) => `the energy does not hold ${a.variables} in every direction: it cannot be normalised`,
   ),
-  GM3618: code<{ variables: string }>(
+  GM3618: code<{ variables: string; where: string }>(
     "warning",
     "Curvature of unknown sign",
-    (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} for all weights`,
+    (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} ${a.where}`,
   ),
   GM3619: code<{ density: string; lines: string }>(
     "error",

@@ -6,6 +6,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { walk } from "../derive/walk-bindings.js";
+import { weightsIn } from "../derive/weights.js";
 import { shapeOf, showDomain } from "../shapes.js";
 import type { Expr } from "../types.js";
 import { filled, followed, mentions, rebuilt, substitute } from "./algebra.js";
@@ -15,7 +16,15 @@ import { allReal, type Structure } from "./dependence.js";
 import { flatDirection } from "./flat.js";
 import { fallsIn, growthOf } from "./growth.js";
 import { listed } from "./listed.js";
-import { constantHessian, fallingDirection, isPositiveDefinite, mostFactored, unitsOfReals, type UnitsOfReals } from "./quadratic.js";
+import {
+  constantHessian,
+  fallingDirection,
+  isPositiveDefinite,
+  lackOf,
+  mostFactored,
+  unitsOfReals,
+  type UnitsOfReals,
+} from "./quadratic.js";
 import { fallingDegree } from "./rays.js";
 import type { Definiteness, EnergyTerm } from "./types.js";
 
@@ -78,7 +87,7 @@ export function checkNormalisable(
         notes: [
           `where ${state.at.map(({ variable, value }) => `all units of \`${variable}\` are ${value}`).join(" and ")}, ${state.falls ? "it falls without end" : "nothing holds a direction"}: that state alone has no integral`,
         ],
-        help: [`add what holds it in all states: ${variables.map((v) => `\`energy sum(${v}^2) / 2\``).join(", ")}`],
+        help: [`add what holds it there: ${variables.map((v) => `\`energy ${squares(v, state.lack)}\``).join(", ")}`],
       },
     );
     return quadratic ? "checked" : "unbounded";
@@ -132,24 +141,34 @@ export function checkNormalisable(
   const about = growth.free.length > 0 ? growth.free : variables.filter((v) => growth.loose.some((e) => mentions(context, e, v)));
   const suspects = about.length > 0 ? about : variables;
   const coupled = growth.loose.length > 0;
+  const curved = bending.map((t) => t.expr);
+  // without a weight in it, the curvature is that of each state of what else it reads
+  const states =
+    weightsIn(context, curved).size > 0
+      ? []
+      : [...context.model.variables.keys()].filter((v) => !variables.includes(v) && curved.some((e) => mentions(context, e, v)));
   if (quadratic)
     report(
       context.diagnostics,
       "GM3618",
       term?.span,
-      { variables: listed(suspects) },
+      { variables: listed(suspects), where: states.length > 0 ? `for all values of ${listed(states)}` : "for all weights" },
       {
         labels: declared,
         notes: [
-          coupled
-            ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
-            : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
+          states.length > 0
+            ? "the sign of the curvature is told term by term, and terms of both signs meet here"
+            : coupled
+              ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
+              : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
           `a run looks at the ${variables.length > 1 ? "joint curvature" : "curvature"} where it draws and where it normalises, and stops once it is no longer positive`,
         ],
         help:
-          suspects.length > 1
-            ? [`write the coupling as a square: \`sum((${suspects[0]} - W @ ${suspects[1]})^2)\` cannot fall`]
-            : ["weigh squares by what is above zero: `param s : positive[D]`, or `exp(s)`"],
+          states.length > 0
+            ? [`write the squares in one term, times what is above zero for all of these values, as \`2 - h\` is for a binary \`h\``]
+            : suspects.length > 1
+              ? [`write the coupling as a square: \`sum((${suspects[0]} - W @ ${suspects[1]})^2)\` cannot fall`]
+              : ["weigh squares by what is above zero: `param s : positive[D]`, or `exp(s)`"],
       },
     );
   else
@@ -182,6 +201,15 @@ interface State {
   readonly at: readonly { readonly variable: string; readonly value: 0 | 1 }[];
   /** A direction falls; else one is flat. */
   readonly falls: boolean;
+  /** The curvature that is to be added, a whole number that is enough for all states that were tried. */
+  readonly lack: number;
+}
+
+/** An energy of so much curvature in each entry. */
+function squares(variable: string, curvature: number): string {
+  const half = curvature / 2;
+  if (curvature === 1) return `sum(${variable}^2) / 2`;
+  return `${half === 1 ? "" : `${half} * `}sum(${variable}^2)`;
 }
 
 /** Variables of which all uniform states together are tried. */
@@ -198,6 +226,7 @@ function looseState(
 ): State | undefined {
   const binary = discrete.flatMap((name) => context.model.variables.get(name) ?? []).filter((v) => v.domain.name === "binary");
   if (binary.length === 0 || binary.length > mostTried || units.count > mostFactored) return undefined;
+  let found: State | undefined;
   for (let bits = 0; bits < 2 ** binary.length; bits++) {
     const at = binary.map(({ name, domain }, i) => ({ variable: name, domain, value: (bits >> i) & 1 ? (1 as const) : (0 as const) }));
     // units of a block exclude each other
@@ -207,15 +236,17 @@ function looseState(
       const energy = folded(context, stated);
       const names = [...units.starts.keys()];
       if (names.some((v) => fallsIn(context, structure, energy, v)) || fallingDegree(context, energy, names) !== undefined)
-        return { at, falls: true };
+        return { at, falls: true, lack: 1 };
       const isLoose = (v: string): boolean => !structure.of(energy).on.has(v) || isBoundedAbove(context, structure, energy, v);
-      if (names.some(isLoose) || flatDirection(context, structure, energy, names)) return { at, falls: false };
+      if (names.some(isLoose) || flatDirection(context, structure, energy, names)) return { at, falls: false, lack: 1 };
       continue;
     }
     const hessian = constantHessian(context, structure, stated, units);
-    if (hessian && !isPositiveDefinite(hessian)) return { at, falls: fallingDirection(hessian) !== undefined };
+    if (!hessian || isPositiveDefinite(hessian)) continue;
+    const lack = lackOf(hessian);
+    found = found ? { ...found, lack: Math.max(found.lack, lack) } : { at, falls: fallingDirection(hessian) !== undefined, lack };
   }
-  return undefined;
+  return found;
 }
 
 /** With 0 and 1 in place of what has that value alone, whatever it reads, so that what they are multiplied with is gone or stands by itself. */

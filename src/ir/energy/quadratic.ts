@@ -122,6 +122,27 @@ export function isPositiveDefinite({ rows }: Hessian): boolean {
   return true;
 }
 
+/** The least whole number that, added to the diagonal, makes it positive definite. */
+export function lackOf({ rows }: Hessian): number {
+  const raised = (by: number): Hessian => ({ rows: rows.map((row, i) => new Map([...row, [i, (row.get(i) ?? 0) + by]])) });
+  // by Gershgorin's theorem no more is needed
+  const most = rows.reduce(
+    (m, row, i) =>
+      Math.max(
+        m,
+        [...row].reduce((t, [j, x]) => t + (j === i ? -x : Math.abs(x)), 0),
+      ),
+    0,
+  );
+  let [low, high] = [0, Math.floor(most) + 1];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (isPositiveDefinite(raised(middle))) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
 /** Undefined where a quadratic coefficient is not a number, where the degree is higher, or where there are too many. */
 function entriesOf(context: DeriveContext, structure: Structure, whole: Expr, units: UnitsOfReals): Entries | undefined {
   let made = 0;
