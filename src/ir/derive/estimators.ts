@@ -50,6 +50,8 @@ export interface Choice {
   readonly reason: string;
   readonly path: GradientPath;
   readonly unbiased: boolean;
+  /** It is, if this does not jump. */
+  readonly unsure?: string;
   readonly asked?: AskedUse;
 }
 
@@ -58,10 +60,23 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
-  const { draw, variable, dist, moved } = drawn;
-  const step = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
+  const { draw, variable } = drawn;
+  const { step, unsure } =
+    request.over === undefined ? { step: undefined, unsure: undefined } : stepOf(context, draw, variable, request.body);
   const facts = factsOf(context, drawn, request, step);
   if (!facts) return undefined;
+  const choice = chosenBy(context, drawn, request, facts, step);
+  return choice?.path === "reparameterised" && unsure ? { ...choice, unsure: printExpr(unsure) } : choice;
+}
+
+function chosenBy(
+  context: DeriveContext,
+  drawn: Drawn,
+  request: DrawRequest,
+  facts: DrawFacts,
+  step: Expr | undefined,
+): Choice | undefined {
+  const { draw, variable, dist, moved } = drawn;
   if (step) warnOfWeighedStep(context, drawn, request, step);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;

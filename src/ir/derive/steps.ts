@@ -6,6 +6,7 @@ import { builtins } from "../builtins.js";
 import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
+import { type Edge, edgeOf, type Known } from "./edges.js";
 import { ancestorsOf } from "./marginal.js";
 import { isHiddenStep } from "./one-sided.js";
 
@@ -15,30 +16,53 @@ interface Scope {
   readonly locals: Map<string, boolean>;
   /** What they stand for. */
   readonly values: Map<string, Expr>;
+  /** Around a net that is called, where its arguments are known. */
+  readonly outer?: Scope;
 }
 
 /** Where powers of a number can cancel. */
 const QUOTIENTS: ReadonlySet<string> = new Set(["div", "mul"]);
 
-function meantBy(e: Expr, { values }: Scope): Expr | undefined {
+function meantBy(e: Expr, scope: Scope): Expr | undefined {
   let value: Expr | undefined = e;
-  while (value?.kind === "local" && values.has(value.local.id)) value = values.get(value.local.id);
+  // an argument's own names are of the scope around
+  for (let at: Scope | undefined = scope; value?.kind === "local" && at;)
+    if (at.values.has(value.local.id)) value = at.values.get(value.local.id);
+    else at = at.outer;
   return value;
 }
 
+/** What is known of what a `where` reads: a name that stands for nothing else is that of a draw. */
+const knownIn = (context: DeriveContext, scope: Scope): Known => ({
+  meant: (e) => meantBy(e, scope),
+  domain: (e) => {
+    if (e.kind === "variable") return context.model.variables.get(e.variable)?.domain;
+    if (e.kind === "param") return context.model.params.find((p) => p.name === e.param)?.domain;
+    return undefined;
+  },
+});
+
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
-export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Steps {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayStep(context, draw, body)) return undefined;
+  if (source.kind !== "density" || !mayStep(context, draw, body)) return { step: undefined, unsure: undefined };
   const [onTheWay, inBody] = [looking(context, stepsAt), looking(context, stepsAt)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
-  return inBody.step() ?? onTheWay.step();
+  return { step: inBody.step() ?? onTheWay.step(), unsure: inBody.unsure() ?? onTheWay.unsure() };
 }
 
-/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is. */
-const stepsAt = (condition: boolean, branches: boolean): boolean => condition && !branches;
+export interface Steps {
+  readonly step: Expr | undefined;
+  /** A `where` that is taken for continuous, and of which it is not known. */
+  readonly unsure: Expr | undefined;
+}
+
+/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
+const stepsAt: WhereSteps = (condition, branches, edge) => condition && (!branches || edge() === "jumps");
+
+type WhereSteps = (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
 
 const looked = new WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>();
 
@@ -94,10 +118,12 @@ interface Look {
   readonly bind: (id: string, value: Expr, scope: Scope) => void;
   /** The first step on the way. */
   readonly step: () => Expr | undefined;
+  readonly unsure: () => Expr | undefined;
 }
 
-function looking(context: DeriveContext, whereSteps: (condition: boolean, branches: boolean) => boolean): Look {
+function looking(context: DeriveContext, whereSteps: WhereSteps): Look {
   let step: Expr | undefined;
+  let unsure: Expr | undefined;
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
   const carries = (e: Expr, scope: Scope): boolean => {
@@ -135,21 +161,27 @@ function looking(context: DeriveContext, whereSteps: (condition: boolean, branch
     const [condition, ...branches] = moving;
     const steps =
       e.fn === "where"
-        ? whereSteps(condition === true, branches.includes(true))
+        ? whereSteps(condition === true, branches.includes(true), () => edgeAt(e, scope))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
     if (steps) step ??= e;
     else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) step ??= e;
     return moving.includes(true);
   };
+  const edgeAt = (e: BuiltinExpr, scope: Scope): Edge => {
+    const edge = edgeOf(e, knownIn(context, scope));
+    if (edge === "unknown") unsure ??= e;
+    return edge;
+  };
   const ofNet = (e: NetCallExpr, scope: Scope): boolean => {
     const { params, body, result } = netOf(context, e.net);
     const inner: Scope = {
       variables: new Set(),
-      values: new Map(),
+      values: new Map(params.flatMap((p, i) => (e.args[i] === undefined ? [] : [[p.id, e.args[i]] as const]))),
+      outer: scope,
       locals: new Map(params.map((p, i) => [p.id, e.args[i] !== undefined && carries(e.args[i], scope)])),
     };
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, step: () => step };
+  return { carries, some, bind, step: () => step, unsure: () => unsure };
 }
