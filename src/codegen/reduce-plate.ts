@@ -12,14 +12,20 @@ export function reducePlate(
   bound?: (logW: TensorValue, axis: number) => Js,
 ): TensorValue {
   if (!value.lead.plates.has(plate)) {
-    if (fn === "sum") return { ...value, js: call("mul", value.js, scope.writer.plate(plate).size) };
+    const { size } = scope.writer.plate(plate);
+    if (fn === "sum") return { ...value, js: call("mul", value.js, size) };
     return value;
   }
   const axis = scope.writer.plateAxis(value.lead, plate);
   const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
-  const reduced = bound ? bound(value, axis) : call(fn, value.js, numbers([axis]));
+  const { position } = scope.writer.plate(plate);
+  const rest = [...plates].map((p) => scope.writer.plate(p).position);
   // An outer plate stays above the one that goes: its place becomes an axis of size 1.
-  const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
+  const outer = rest.some((p) => p > position);
+  // The outermost one takes the places below it along that the value has no plate at: their axes, of size 1, would stand for plates that are left.
+  const idle = outer ? [] : Array.from({ length: position - 1 - Math.max(0, ...rest) }, (_, i) => axis + i);
+  const along = bound ? bound(value, axis) : call(fn, value.js, numbers([axis, ...idle.map((i) => i + 1)]));
+  const reduced = bound && idle.length > 0 ? call("sum", along, numbers(idle)) : along;
   return {
     ...value,
     js: outer ? call("expandDims", reduced, num(axis)) : reduced,

@@ -26,36 +26,47 @@ function meantBy(e: Expr, { values }: Scope): Expr | undefined {
   return value;
 }
 
+/** What is looked for: a step, or a `stop` of what moves. */
+type Sought = "step" | "stop";
+
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
-export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+export const stepOf = (context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined =>
+  foundIn(context, "step", draw, variable, body);
+
+/** Where these stand in a `stop`: of what a sample does there its derivative sees nothing, while its density counts it. */
+export const stopOf = (context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined =>
+  foundIn(context, "stop", draw, variable, body);
+
+function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayStep(context, draw, body)) return undefined;
-  const [onTheWay, inBody] = [looking(context, stepsAt), looking(context, stepsAt)];
+  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return undefined;
+  const [onTheWay, inBody] = [looking(context, sought, stepsAt), looking(context, sought, stepsAt)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
-  return inBody.step() ?? onTheWay.step();
+  return inBody.found() ?? onTheWay.found();
 }
 
 /** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is. */
 const stepsAt = (condition: boolean, branches: boolean): boolean => condition && !branches;
 
-const looked = new WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>();
+type Looked = WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>;
+const looked: Readonly<Record<Sought, Looked>> = { step: new WeakMap(), stop: new WeakMap() };
 
-/** Whether anything may step as any of the draws moves. As a rule nothing does, and then one look at a long objective does for all of them. */
-function mayStep(context: DeriveContext, draw: ObjectiveDraw, body: Expr): boolean {
+/** Whether there may be any as any of the draws moves. As a rule there is none, and then one look at a long objective does for all of them. */
+function mayBe(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, body: Expr): boolean {
   const { source, names } = draw;
-  const before = looked.get(draw);
+  const before = looked[sought].get(draw);
   if (before?.body === body) return before.may;
   // a branch that moves with another of the draws takes no step away
-  const look = looking(context, (condition) => condition);
+  const look = looking(context, sought, (condition) => condition);
   if (source.kind === "density") {
     const drawn = drawnBy(context, source);
     moveThrough(context, look, source, drawn, new Set(drawn));
   }
   look.carries(body, scopeOf(names));
-  const may = look.step() !== undefined;
-  looked.set(draw, { body, may });
+  const may = look.found() !== undefined;
+  looked[sought].set(draw, { body, may });
   return may;
 }
 
@@ -88,16 +99,16 @@ const scopeOf = (names: ObjectiveDraw["names"]): Scope => ({
 });
 
 interface Look {
-  /** Whether an expression reads the draw, other than through `stop`. */
+  /** Whether an expression reads the draw; where steps are sought, other than through `stop`. */
   readonly carries: (e: Expr, scope: Scope) => boolean;
   readonly some: (exprs: readonly Expr[], scope: Scope) => boolean;
   readonly bind: (id: string, value: Expr, scope: Scope) => void;
-  /** The first step on the way. */
-  readonly step: () => Expr | undefined;
+  /** The first on the way. */
+  readonly found: () => Expr | undefined;
 }
 
-function looking(context: DeriveContext, whereSteps: (condition: boolean, branches: boolean) => boolean): Look {
-  let step: Expr | undefined;
+function looking(context: DeriveContext, sought: Sought, whereSteps: (condition: boolean, branches: boolean) => boolean): Look {
+  let found: Expr | undefined;
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
   const carries = (e: Expr, scope: Scope): boolean => {
@@ -130,15 +141,19 @@ function looking(context: DeriveContext, whereSteps: (condition: boolean, branch
     scope.values.set(id, value);
   };
   const ofBuiltin = (e: BuiltinExpr, scope: Scope): boolean => {
-    if (e.fn === "stop") return false;
+    if (e.fn === "stop" && sought === "step") return false;
     const moving = e.args.map((a) => carries(a, scope));
+    if (sought === "stop") {
+      if (e.fn === "stop" && moving.includes(true)) found ??= e;
+      return moving.includes(true);
+    }
     const [condition, ...branches] = moving;
     const steps =
       e.fn === "where"
         ? whereSteps(condition === true, branches.includes(true))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
-    if (steps) step ??= e;
-    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) step ??= e;
+    if (steps) found ??= e;
+    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) found ??= e;
     return moving.includes(true);
   };
   const ofNet = (e: NetCallExpr, scope: Scope): boolean => {
@@ -151,5 +166,5 @@ function looking(context: DeriveContext, whereSteps: (condition: boolean, branch
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, step: () => step };
+  return { carries, some, bind, found: () => found };
 }
