@@ -1,7 +1,7 @@
 /** What reduces a family of samples, states or orders along its plate. */
 import { call, type Js, num, numbers } from "./js.js";
 import { type QuantityScope } from "./quantity-scope.js";
-import { type TensorValue } from "./values.js";
+import type { FunctionWriter, Lead, TensorValue } from "./values.js";
 
 /** Reduces one plate; inner plates keep their places. */
 export function reducePlate(
@@ -18,17 +18,24 @@ export function reducePlate(
   }
   const axis = scope.writer.plateAxis(value.lead, plate);
   const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
-  const { position } = scope.writer.plate(plate);
-  const rest = [...plates].map((p) => scope.writer.plate(p).position);
   // An outer plate stays above the one that goes: its place becomes an axis of size 1.
-  const outer = rest.some((p) => p > position);
-  // The outermost one takes the places below it along that the value has no plate at: their axes, of size 1, would stand for plates that are left.
-  const idle = outer ? [] : Array.from({ length: position - 1 - Math.max(0, ...rest) }, (_, i) => axis + i);
-  const along = bound ? bound(value, axis) : call(fn, value.js, numbers([axis, ...idle.map((i) => i + 1)]));
-  const reduced = bound && idle.length > 0 ? call("sum", along, numbers(idle)) : along;
+  const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
+  const idle = idleAxes(scope.writer, value.lead, plate);
+  const reduced = bound ? withoutIdle(bound(value, axis), idle) : call(fn, value.js, numbers([axis, ...idle.map((i) => i + 1)]));
   return {
     ...value,
     js: outer ? call("expandDims", reduced, num(axis)) : reduced,
     lead: { batch: value.lead.batch || bound !== undefined, plates },
   };
 }
+
+/**
+ * What the axes in front of a value are, from 0 on, once its outermost plate is gone, that belong to places below at which it has no plate. They have size 1,
+ * and would stand for plates that are left. None below an outer plate, which keeps its place.
+ */
+export function idleAxes(writer: FunctionWriter, lead: Lead, plate: string): readonly number[] {
+  const rest = [...lead.plates].flatMap((p) => (p === plate ? [] : [writer.plate(p).position]));
+  return Array.from({ length: Math.max(0, writer.plate(plate).position - 1 - Math.max(0, ...rest)) }, (_, i) => i);
+}
+
+export const withoutIdle = (js: Js, idle: readonly number[]): Js => (idle.length > 0 ? call("sum", js, numbers(idle)) : js);

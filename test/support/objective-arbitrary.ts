@@ -31,11 +31,14 @@ const estimators = [
   "arm",
   "local_expectation",
   "rebar",
+  "reparam",
+  "stl",
+  "dreg",
 ];
 
 const helper: Variable = { name: "", role: "latent", domain: "binary", classes: 0, size: 0, members: 0 };
 const statesIn = ({ domain, classes, size, members }: Variable): number =>
-  (domain === "binary" ? 2 : classes) ** (Math.max(size, 1) * Math.max(members, 1));
+  (domain === "real" ? 65 : domain === "binary" ? 2 : classes) ** (Math.max(size, 1) * Math.max(members, 1));
 const product = (xs: readonly number[]): number => xs.reduce((a, b) => a * b, 1);
 
 class Maker {
@@ -122,6 +125,7 @@ class Maker {
       () => this.add("c", "latent", "category", { classes: 3 }),
       () => this.add("v", "latent", "binary", { size: 2 }),
       () => this.add("z", "latent", "binary", { members: 2 }),
+      () => this.add("g", "latent", "real"),
     ];
     const count = 1 + this.next(3);
     for (const make of this.shuffled(kinds).slice(0, count)) latents.push(make());
@@ -156,7 +160,7 @@ class Maker {
       if (parent?.domain === "category" && this.chance(70)) rows.push({ table: this.weight(parent.classes, ...shape), of: ref });
       else if (parent) terms.push({ weight: this.weight(...shape), of: this.reading(ref, parent, false) });
     }
-    return { variable, base: this.weight(...shape), terms, rows };
+    return { variable, base: this.weight(...shape), terms, rows, scale: domain === "real" ? this.pick([1, 0.75]) : 1 };
   }
 
   /** A number that is read off a value; `weighed` may take a parameter. */
@@ -331,7 +335,7 @@ class Maker {
   private source(scope: Scope): Source | undefined {
     const density = this.densities[this.pick(["q", "q", "q", "p", "r"])];
     if (!density) return undefined;
-    const free = headOf(density).filter((v) => this.variables[v]?.domain !== "real");
+    const free = headOf(density).filter((v) => this.variables[v]?.domain !== "real" || this.variables[v]?.role === "latent");
     const drawn = this.chance(65) ? free.filter((v) => this.variables[v]?.role === "latent" || this.chance(25)) : this.some(free, 50);
     if (drawn.length === 0) return undefined;
     const given: Slot[] = [];
@@ -366,7 +370,7 @@ class Maker {
 
   private optimum(scope: Scope, depth: number): Node {
     const taken = new Set(scope.names.map((n) => n.name));
-    const latents = Object.values(this.variables).filter((v) => v.role === "latent" && !taken.has(v.name));
+    const latents = Object.values(this.variables).filter((v) => v.role === "latent" && v.domain !== "real" && !taken.has(v.name));
     const [first] = latents;
     if (!first) return this.expr(scope, depth - 1);
     const chosen = this.chance(60) ? latents : [first];

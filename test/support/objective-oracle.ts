@@ -166,8 +166,14 @@ function product<T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[]
   return lists.reduce<readonly (readonly T[])[]>((all, list) => all.flatMap((head) => list.map((x) => [...head, x])), [[]]);
 }
 
+/** Places of the trapezoidal rule for a real latent: of what is smooth and falls off as a Normal does its error is far below that of a float. */
+const WIDTH = 0.25;
+const grid: readonly number[] = Array.from({ length: 65 }, (_, i) => (i - 32) * WIDTH);
+const isReal = (v: Variable): boolean => v.domain === "real";
+const widthOf = (variables: readonly Variable[]): number => WIDTH ** variables.filter(isReal).length;
+
 function valuesOf({ domain, classes, size, members }: Variable): readonly State[] {
-  if (domain === "real") throw new Error("a real variable has no list of values");
+  if (domain === "real") return grid;
   const one: readonly number[] = Array.from({ length: domain === "binary" ? 2 : classes }, (_, i) => i);
   const repeated = (list: readonly State[], n: number): readonly State[] =>
     n === 0 ? list : product(Array.from({ length: n }, () => list));
@@ -193,7 +199,7 @@ function logConditional(world: World, scope: Scope, c: Conditional): number {
       total(c.terms.map((t, j) => (w[t.weight]?.[i] ?? NaN) * (numbers[j] ?? NaN))) +
       total(c.rows.map((r, j) => w[r.table]?.[(rows[j] ?? NaN) * width + i] ?? NaN)),
   );
-  if (domain === "real") return -0.5 * (only(value) - only(logits)) ** 2 - 0.5 * Math.log(2 * Math.PI);
+  if (domain === "real") return -0.5 * ((only(value) - only(logits)) / c.scale) ** 2 - Math.log(c.scale) - 0.5 * Math.log(2 * Math.PI);
   if (domain === "category") return logSoftmax(logits)[only(value)] ?? NaN;
   return total(value.map((bit, i) => -logSumExp([0, (bit === 1 ? -1 : 1) * (logits[i] ?? NaN)])));
 }
@@ -204,7 +210,7 @@ function densityOf({ model }: World, name: string): Density {
   return found;
 }
 
-/** log of the joint density of what is set, the rest of the head summed out; a real variable that is not set is the last and integrates to 1. */
+/** log of the joint density of what is set, the rest of the head summed or integrated out; real data that are not set come last and integrate to 1. */
 function logSum(world: World, density: Density, set: Readonly<Record<string, State>>): number {
   const known = world.budget.sums.get(world.w) ?? new Map<string, number>();
   world.budget.sums.set(world.w, known);
@@ -216,14 +222,13 @@ function logSum(world: World, density: Density, set: Readonly<Record<string, Sta
 
 function listedSum(world: World, density: Density, set: Readonly<Record<string, State>>): number {
   const free = headOf(density).filter((v) => set[v] === undefined);
-  const listed = free.map((v) => variableOf(world.model, v)).filter((v) => v.domain !== "real");
+  const listed = free.map((v) => variableOf(world.model, v)).filter((v) => !isReal(v) || v.role === "latent");
   const factors = density.body.filter((c) => {
     const [name = ""] = c.variable.split(".");
-    return set[name] !== undefined || variableOf(world.model, name).domain !== "real";
+    return set[name] !== undefined || listed.some((v) => v.name === name);
   });
-  return logSumExp(
-    statesOf(listed).map((s) => total(factors.map((c) => logConditional(world, { names: { ...set, ...s }, indices: {} }, c)))),
-  );
+  const all = statesOf(listed).map((s) => total(factors.map((c) => logConditional(world, { names: { ...set, ...s }, indices: {} }, c))));
+  return logSumExp(all) + Math.log(widthOf(listed));
 }
 
 function logDensity(world: World, name: string, head: Readonly<Record<string, State>>, given: Readonly<Record<string, State>>): number {
@@ -267,8 +272,9 @@ function states(
   source: Extract<Source, { kind: "density" }>,
   given: Readonly<Record<string, State>>,
 ): readonly { readonly chance: number; readonly names: Readonly<Record<string, State>> }[] {
-  return statesOf(source.draws.map((d) => variableOf(world.model, d.variable))).map((s) => ({
-    chance: Math.exp(logDensity(world, source.density, s, given)),
+  const drawn = source.draws.map((d) => variableOf(world.model, d.variable));
+  return statesOf(drawn).map((s) => ({
+    chance: widthOf(drawn) * Math.exp(logDensity(world, source.density, s, given)),
     names: Object.fromEntries(source.draws.map((d) => [d.as, s[d.variable] ?? NaN])),
   }));
 }

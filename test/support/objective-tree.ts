@@ -3,7 +3,7 @@
  * (objective-oracle.ts), so it knows nothing of how the compiler reads the text.
  */
 
-/** A variable with finitely many values, or a real one that is data. */
+/** A variable with finitely many values, or a real number. */
 export interface Variable {
   readonly name: string;
   readonly role: "data" | "latent";
@@ -90,6 +90,8 @@ export interface Conditional {
   readonly base: string;
   readonly terms: readonly { readonly weight: string; readonly of: Node }[];
   readonly rows: readonly { readonly table: string; readonly of: Ref }[];
+  /** Of a real variable. */
+  readonly scale: number;
 }
 
 export interface Density {
@@ -234,13 +236,13 @@ function declaredIn(n: Node): readonly Extract<Node, { kind: "named" }>[] {
   return n.kind === "named" && n.declared ? [...inner, n] : inner;
 }
 
-function conditionalText({ variable, base, terms, rows }: Conditional, variables: Case["variables"]): string {
+function conditionalText({ variable, base, terms, rows, scale }: Conditional, variables: Case["variables"]): string {
   const sum = [base, ...terms.map((t) => `${t.weight} * ${textOf(t.of)}`), ...rows.map((r) => `${r.table}[${refText(r.of)}]`)].join(" + ");
   const [name, member] = variable.split(".");
   const domain = variables[name ?? ""]?.domain;
   const target = member === undefined ? variable : `${name}[${member}]`;
   return domain === "real"
-    ? `${target} ~ Normal(${sum}, 1)`
+    ? `${target} ~ Normal(${sum}, ${scale})`
     : domain === "category"
       ? `${target} ~ Categorical(logits = ${sum})`
       : `${target} ~ Bernoulli(logits = ${sum})`;
