@@ -18,6 +18,11 @@ model M {
     c ~ Categorical(logits = w)
     v ~ Bernoulli(logits = s)
   }
+  density m(b, z, v | x) {
+    b ~ Bernoulli(logits = t)
+    z ~ Bernoulli(logits = a * x)
+    v ~ Bernoulli(logits = s * b)
+  }
   density r(c) { c ~ Categorical(logits = u) }
   train { maximize ${objective} by ${by}   optimizer = sgd(lr = 1), batch = 2, steps = 1 }
 }`;
@@ -27,6 +32,8 @@ const x = 0.75;
 const one = (logit: number): number => 1 / (1 + Math.exp(-logit));
 const cross = (w: Vectors): number => logSoftmax(w["u"]!).reduce((s, l, i) => s + Math.exp(logSoftmax(w["w"]!)[i]!) * l, 0);
 
+const halves = (w: Vectors): number => one(w["t"]![0]!) * one(w["s"]![0]!) + one(-w["t"]![0]!) / 2;
+
 const cases: readonly (readonly [objective: string, by: string, exact: (w: Vectors) => number])[] = [
   ["E[z, b, c ~ q(z, b, c | x)](log r(c))", "z: enumerate, b: disarm, c: score(baseline = leave_one_out, k = 3)", cross],
   [
@@ -34,6 +41,9 @@ const cases: readonly (readonly [objective: string, by: string, exact: (w: Vecto
     "z: enumerate, b: arm, c: score(baseline = leave_one_out, k = 2)",
     (w) => one(w["a"]![0]! * x) * cross(w),
   ],
+  // nothing reads z, drawn between the two
+  ["E[b, z, v ~ m(b, z, v | x)](v[1])", "arm", halves],
+  ["E[b, z, v ~ m(b, z, v | x)](v[1])", "b: local_expectation, z: score(baseline = leave_one_out, k = 3), v: disarm", halves],
   ["E[c, b, v ~ q(c, b, v | x)](v[2])", "c: score(baseline = leave_one_out, k = 3), b: arm, v: disarm", (w) => one(w["s"]![1]!)],
   [
     "E[z, b, v ~ q(z, b, v | x)](z + v[1])",
