@@ -17,7 +17,7 @@ import { type DeriveContext, variablesIn } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { stepOf } from "./steps.js";
+import { stepOf, stopOf } from "./steps.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
@@ -232,13 +232,14 @@ function unmoved({ over }: DrawRequest): Choice {
 function factsOf(
   context: DeriveContext,
   { draw, variable, dist, moved, follows }: Drawn,
-  { body }: DrawRequest,
+  { body, over }: DrawRequest,
   step: Expr | undefined,
 ): DrawFacts | undefined {
   const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = namesOf(draw);
+  const stop = over !== undefined && moved && info.values !== undefined ? stopOf(context, draw, variable, body) : undefined;
   return {
     variable,
     dist: info,
@@ -250,6 +251,7 @@ function factsOf(
     follows,
     sequential: readsItself(context, { variable, dist }),
     step: step && moved && (info.reparameterised || info.values !== undefined) ? printExpr(step) : undefined,
+    stop: stop && printExpr(stop),
     movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };

@@ -42,15 +42,32 @@ const knownIn = (context: DeriveContext, scope: Scope): Known => ({
   },
 });
 
+/** What is looked for: a step, or a `stop` of what moves. */
+type Sought = "step" | "stop";
+
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
 export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Steps {
+  const { found, unsure } = foundIn(context, "step", draw, variable, body);
+  return { step: found, unsure };
+}
+
+/** Where these stand in a `stop`: of what a sample does there its derivative sees nothing, while its density counts it. */
+export const stopOf = (context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined =>
+  foundIn(context, "stop", draw, variable, body).found;
+
+interface Found {
+  readonly found: Expr | undefined;
+  readonly unsure: Expr | undefined;
+}
+
+function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Found {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayStep(context, draw, body)) return { step: undefined, unsure: undefined };
-  const [onTheWay, inBody] = [looking(context, stepsAt), looking(context, stepsAt)];
+  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined };
+  const [onTheWay, inBody] = [looking(context, sought, stepsAt), looking(context, sought, stepsAt)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
-  return { step: inBody.step() ?? onTheWay.step(), unsure: inBody.unsure() ?? onTheWay.unsure() };
+  return { found: inBody.found() ?? onTheWay.found(), unsure: inBody.unsure() ?? onTheWay.unsure() };
 }
 
 export interface Steps {
@@ -64,22 +81,23 @@ const stepsAt: WhereSteps = (condition, branches, edge) => condition && (!branch
 
 type WhereSteps = (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
 
-const looked = new WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>();
+type Looked = WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>;
+const looked: Readonly<Record<Sought, Looked>> = { step: new WeakMap(), stop: new WeakMap() };
 
-/** Whether anything may step as any of the draws moves. As a rule nothing does, and then one look at a long objective does for all of them. */
-function mayStep(context: DeriveContext, draw: ObjectiveDraw, body: Expr): boolean {
+/** Whether there may be any as any of the draws moves. As a rule there is none, and then one look at a long objective does for all of them. */
+function mayBe(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, body: Expr): boolean {
   const { source, names } = draw;
-  const before = looked.get(draw);
+  const before = looked[sought].get(draw);
   if (before?.body === body) return before.may;
   // a branch that moves with another of the draws takes no step away
-  const look = looking(context, (condition) => condition);
+  const look = looking(context, sought, (condition) => condition);
   if (source.kind === "density") {
     const drawn = drawnBy(context, source);
     moveThrough(context, look, source, drawn, new Set(drawn));
   }
   look.carries(body, scopeOf(names));
-  const may = look.step() !== undefined;
-  looked.set(draw, { body, may });
+  const may = look.found() !== undefined;
+  looked[sought].set(draw, { body, may });
   return may;
 }
 
@@ -112,17 +130,17 @@ const scopeOf = (names: ObjectiveDraw["names"]): Scope => ({
 });
 
 interface Look {
-  /** Whether an expression reads the draw, other than through `stop`. */
+  /** Whether an expression reads the draw; where steps are sought, other than through `stop`. */
   readonly carries: (e: Expr, scope: Scope) => boolean;
   readonly some: (exprs: readonly Expr[], scope: Scope) => boolean;
   readonly bind: (id: string, value: Expr, scope: Scope) => void;
-  /** The first step on the way. */
-  readonly step: () => Expr | undefined;
+  /** The first on the way. */
+  readonly found: () => Expr | undefined;
   readonly unsure: () => Expr | undefined;
 }
 
-function looking(context: DeriveContext, whereSteps: WhereSteps): Look {
-  let step: Expr | undefined;
+function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps): Look {
+  let found: Expr | undefined;
   let unsure: Expr | undefined;
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
@@ -156,15 +174,19 @@ function looking(context: DeriveContext, whereSteps: WhereSteps): Look {
     scope.values.set(id, value);
   };
   const ofBuiltin = (e: BuiltinExpr, scope: Scope): boolean => {
-    if (e.fn === "stop") return false;
+    if (e.fn === "stop" && sought === "step") return false;
     const moving = e.args.map((a) => carries(a, scope));
+    if (sought === "stop") {
+      if (e.fn === "stop" && moving.includes(true)) found ??= e;
+      return moving.includes(true);
+    }
     const [condition, ...branches] = moving;
     const steps =
       e.fn === "where"
         ? whereSteps(condition === true, branches.includes(true), () => edgeAt(e, scope))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
-    if (steps) step ??= e;
-    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) step ??= e;
+    if (steps) found ??= e;
+    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) found ??= e;
     return moving.includes(true);
   };
   const edgeAt = (e: BuiltinExpr, scope: Scope): Edge => {
@@ -183,5 +205,5 @@ function looking(context: DeriveContext, whereSteps: WhereSteps): Look {
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, step: () => step, unsure: () => unsure };
+  return { carries, some, bind, found: () => found, unsure: () => unsure };
 }
