@@ -281,14 +281,23 @@ function missingExpression(scene: Scene): Diagnostic {
   return diagnosticOf("GM1004", place, { after: afterPhrase(previous), found: foundPhrase(token) }, { help });
 }
 
-function keywordAsName({ file, tokens }: Scene, token: GmToken): Diagnostic {
-  const isStatement = token.tokenType === t.Energy && tokens[tokens.indexOf(token) + 1]?.tokenType === t.Equals;
+function keywordAsName({ file, tokens, rule }: Scene, token: GmToken): Diagnostic {
+  const at = tokens.indexOf(token);
+  const named = tokens[at + 1]?.tokenType === t.Equals;
+  const isStatement = token.tokenType === t.Energy && named;
+  const isArgument = named && rule === "args" && tokens[at - 1]?.tokenType === t.LParen;
   const rename = `choose another name, such as \`${token.image}_\``;
   return diagnosticOf(
     "GM1013",
     tokenSpan(file, token),
     { word: token.image },
-    { help: isStatement ? ["an energy is stated without `=`: `energy -(v @ W @ h)`", `for a value of your own ${rename}`] : [rename] },
+    {
+      help: isArgument
+        ? [`no argument has this name: leave \`${token.image} =\` out where it is given by its place`]
+        : isStatement
+          ? ["an energy is stated without `=`: `energy -(v @ W @ h)`", `for a value of your own ${rename}`]
+          : [rename],
+    },
   );
 }
 
