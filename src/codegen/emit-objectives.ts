@@ -4,7 +4,7 @@ import { type DeriveContext } from "../ir/derive/context.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
-import type { DerivedObjective, Optimum } from "../ir/quantity.js";
+import type { AskedUse, DerivedObjective, Optimum, Quantity } from "../ir/quantity.js";
 import { estimatedPaths } from "../ir/maximisation.js";
 import type { Expr } from "../ir/types.js";
 import { arrow, call, type Js, type JsDeclaration, member, name, num, str } from "./js.js";
@@ -39,7 +39,7 @@ export class Objectives {
       .filter((n) => n.estimator !== PATHWISE)
       .map((n) => `${n.variable}:${SAME_FUNCTION[n.estimator] ?? n.estimator}`)
       .join();
-    const key = `${fingerprint(plain(value, freeSamples(derived) !== undefined))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(plain(value, freeSamples(derived) !== undefined))}|${structure(derived.quantity, freeSamples(derived) !== undefined)}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return this.withEm(found, derived, value);
     const [optimum] = optimaIn(derived.quantity);
@@ -86,6 +86,23 @@ export class Objectives {
 function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): string {
   return JSON.stringify([lowered.fn.name, em?.online, em && estimatedPaths(em)]);
 }
+
+/**
+ * What is computed: how log Z, hidden variables and matchings are treated, what estimators are asked with. Which ones the draws have is the notes', how a
+ * maximum is found the call's.
+ */
+function structure(quantity: Quantity, free: boolean): string {
+  return JSON.stringify(quantity, function (this: unknown, key, value: unknown) {
+    if (["span", "text", "reason", "estimator"].includes(key)) return undefined;
+    if (key === "options" && (this as { kind?: unknown }).kind === "optimum") return undefined;
+    if (key === "asked" && isEmpty(value as AskedUse)) return undefined;
+    if (key === "method" && typeof value === "string") return SAME_FUNCTION[value] ?? value;
+    if (value instanceof Map) return [...value];
+    return free && (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : value;
+  });
+}
+
+const isEmpty = ({ options, exprs }: AskedUse): boolean => Object.keys(options).length + Object.keys(exprs).length === 0;
 
 /** An expression without its places. A sample count that is the parameter k does not tell functions apart. */
 function plain(expr: Expr, free: boolean): Expr {

@@ -36,6 +36,8 @@ export interface ObjectiveExplanation {
     readonly path: string;
     readonly weights: readonly string[];
     readonly unbiased: boolean;
+    /** It is, if this does not jump as the draw moves, which is not known. */
+    readonly unsure?: string;
   }[];
   /** Values in whose place something else stands for the gradient, `z + stop(code - z)`, and the moved weights that it goes to: it is biased. */
   readonly straightThrough: readonly { readonly expression: string; readonly weights: readonly string[] }[];
@@ -300,7 +302,15 @@ function pathTable(paths: ObjectiveExplanation["paths"]): readonly string[] {
     paths.map((p) => [
       `${p.variable} of ${p.density} -> ${p.weights.length > 0 ? p.weights.join(", ") : p.path === "none" ? "no trained weight" : "what it is drawn from"}`,
       p.path,
-      p.path === "none" ? (p.weights.length > 0 ? "left out" : "") : p.unbiased ? "unbiased" : "biased",
+      p.path === "none"
+        ? p.weights.length > 0
+          ? "left out"
+          : ""
+        : !p.unbiased
+          ? "biased"
+          : p.unsure === undefined
+            ? "unbiased"
+            : `unbiased if \`${p.unsure}\` does not jump`,
     ]),
   );
 }

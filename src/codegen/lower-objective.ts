@@ -46,7 +46,7 @@ export function lowerObjective(
   const { scope, params, samples, rows } = open(context, derived, file);
   const value = lowerQuantity(scope, derived.quantity);
   return {
-    fn: { name: fnName, doc, params, returns: "Tensor", body: scope.writer.finish(value.js, scope.writer.shapeText(value)) },
+    fn: { name: fnName, doc, params, returns: "Tensor", body: finished(scope, value) },
     data: derived.data,
     schedules: derived.schedules.map((s) => s.name),
     rows,
@@ -81,7 +81,7 @@ export function lowerFunction(
 }
 
 function finished({ writer }: QuantityScope, value: TensorValue): JsFunction["body"] {
-  return writer.finish(value.js, writer.shapeText(value));
+  return writer.finish(writer.tensorJs(value.js), writer.shapeText(value));
 }
 
 /** `startR2(w, v, key)`: what the chains of the rows start at, drawn as in the objective itself. */

@@ -19,6 +19,7 @@ import { after, type Steps } from "./lower-draws.js";
 import { lowerFactor } from "./lower-factor.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import { densityScope, type QuantityScope, siteOf } from "./quantity-scope.js";
+import { idleAxes, reducePlate, withoutIdle } from "./reduce-plate.js";
 import { tensorValue, type TensorValue } from "./values.js";
 
 type Expect = Extract<Quantity, { kind: "expect" }>;
@@ -183,10 +184,10 @@ function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: 
   const over = q.plate;
   if (over?.own) {
     if (!body.lead.plates.has(over.id)) return body;
-    return estimated(body, over.id, call("leaveOneOut", body.js, log.js));
+    return estimated(inner, body, over.id, call("leaveOneOut", body.js, log.js));
   }
   // of a family that the body has reduced, all samples share the value
-  const logs = over && log.lead.plates.has(over.id) && !body.lead.plates.has(over.id) ? summed(inner, log, over.id) : log.js;
+  const logs = over && log.lead.plates.has(over.id) && !body.lead.plates.has(over.id) ? reducePlate(inner, log, over.id, "sum").js : log.js;
   const value = { ...body, lead: { plates: body.lead.plates, batch: true } };
   if (baseline) {
     const learned = tensorValue(lowerExpr(outer, baseline));
@@ -195,10 +196,6 @@ function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: 
   }
   if (kind === "none") return { ...value, js: call("scoreFunction", body.js, logs) };
   return { ...value, js: call("scoreRunningMean", body.js, logs, name("carried"), str(use.memory)) };
-}
-
-function summed(scope: QuantityScope, value: TensorValue, plate: string): Js {
-  return call("sum", value.js, array([num(scope.writer.plateAxis(value.lead, plate))]));
 }
 
 function lowerRelated(
@@ -230,7 +227,7 @@ function lowerRelated(
   if (surrogate.carries) {
     args.push(...learning(use.memory, use.options, control && weightsBehind(inner, control)));
   }
-  return estimated(body, q.plate.id, call(byValues(only.step, surrogate.fn), ...args));
+  return estimated(inner, body, q.plate.id, call(byValues(only.step, surrogate.fn), ...args));
 }
 
 /** The weights of a baseline or control variate that are its own: what it shares with the objective, it does not move. */
@@ -243,6 +240,8 @@ function named(scope: QuantityScope, value: TensorValue): TensorValue {
   return value.js.kind === "name" ? value : (scope.writer.bind("value", value) as TensorValue);
 }
 
-function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
-  return { ...value, js, lead: { batch: true, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
+/** An estimate that has reduced the outermost plate, that of related samples. */
+function estimated({ writer }: QuantityScope, value: TensorValue, plate: string, js: Js): TensorValue {
+  const whole = withoutIdle(js, idleAxes(writer, value.lead, plate));
+  return { ...value, js: whole, lead: { batch: true, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
 }

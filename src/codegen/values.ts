@@ -7,7 +7,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import type { Dim, Type } from "../ir/types.js";
-import { type Js, name, type JsStatement, num } from "./js.js";
+import { call, type Js, name, type JsStatement, num } from "./js.js";
 import { printFlat } from "./print-js.js";
 
 export interface PlateAxis {
@@ -170,6 +170,12 @@ export class FunctionWriter {
     const js = name(bound);
     if (value.kind === "tensor") return { ...value, js };
     return { ...value, js, fields: new Map([...value.fields].map(([f, v]) => [f, { ...v, js: { kind: "member", target: js, name: f } }])) };
+  }
+
+  /** A value that may be a plain number, as functions of tensors take it, as a tensor. */
+  tensorJs(value: Js): Js {
+    const made = value.kind === "name" ? this.statements.find((s) => s.name === value.name)?.value : value;
+    return made?.kind === "number" ? call("constant", value) : value;
   }
 
   finish(value: Js, comment: string | undefined): readonly JsStatement[] {

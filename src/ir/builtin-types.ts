@@ -14,10 +14,13 @@ export interface OptionSpec {
   readonly name: string;
   readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "numbers" | "choice" | "pair" | "order";
   readonly choices?: readonly string[];
+  /** The least number or size. */
   readonly min?: number;
   /** A number greater than this. */
   readonly above?: number;
-  /** The greatest size. */
+  /** A number less than this. */
+  readonly below?: number;
+  /** The greatest number or size. */
   readonly most?: number;
   readonly required?: boolean;
   readonly named?: boolean;

@@ -14,6 +14,7 @@ import { distributions } from "./distributions.js";
 import type { Env } from "./env.js";
 import { elaborateExpr, numberExpr } from "./expr.js";
 import { callFlow } from "./flow-call.js";
+import { bijections } from "./flows.js";
 import { callLayer } from "./layer-call.js";
 import { layers } from "./layers.js";
 import { callNet } from "./nets.js";
@@ -49,8 +50,10 @@ export function elaborateCallable(env: Env, expr: ast.BlockCallExpr): Expr | und
   return undefined;
 }
 
-/** `input |> target` */
-export function applyTo(env: Env, target: ast.Expr, input: Expr, span: Span): Expr | undefined {
+const PIPED: readonly string[] = ["the right side of `|>` is what its left side is handed to"];
+
+/** `input |> target`; `help` towards a target that can be applied. */
+export function applyTo(env: Env, target: ast.Expr, input: Expr, span: Span, help = PIPED): Expr | undefined {
   const piped: Actual = { kind: "piped", name: undefined, expr: input, span: input.span };
   switch (target.kind) {
     case "name":
@@ -66,13 +69,7 @@ export function applyTo(env: Env, target: ast.Expr, input: Expr, span: Span): Ex
     case "blockCall":
       return repeatBlock(env, target, input, span);
     default:
-      report(
-        env.cx.diagnostics,
-        "GM2006",
-        target.span,
-        { name: textOf(target.span), what: "no function, layer or net" },
-        { help: ["the right side of `|>` is what its left side is handed to"] },
-      );
+      report(env.cx.diagnostics, "GM2006", target.span, { name: textOf(target.span), what: "no function, layer or net" }, { help });
       return undefined;
   }
 }
@@ -279,9 +276,11 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
       ? suggestions(env.scope, name, callable)
       : known
         ? [known]
-        : near
-          ? [`did you mean \`${near}\`?`]
-          : suggestions(env.scope, name, callable);
+        : bijections.has(name)
+          ? [`\`${name}\` is a bijection, a step of a flow: what is applied to a value is a net, such as \`mlp([64])\`, or a flow`]
+          : near
+            ? [`did you mean \`${near}\`?`]
+            : suggestions(env.scope, name, callable);
   report(env.cx.diagnostics, "GM2029", callee.span, { name, what: "function, layer or net" }, { help });
   return undefined;
 }

@@ -11,7 +11,7 @@ import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
 import { checkDomain, checkEnds } from "./dist-domain.js";
-import { checkOrder, checkParameterValue, checkScale } from "./dist-values.js";
+import { checkOrder, checkParameterValue, checkScale, checkSquashed } from "./dist-values.js";
 import { type Distribution, type DistributionParameter, distributions, distributionSynonyms, parameterSynonyms } from "./distributions.js";
 import type { Env } from "./env.js";
 import { numberExpr } from "./expr.js";
@@ -193,6 +193,7 @@ function parameterValues(
     } else if (checkParameterValue(env, entry, param, expr)) {
       values.set(param.name, { expr, type });
       checkScale(env, entry, list, param, expr, actual.name !== undefined);
+      checkSquashed(env, entry, param, expr);
     } else ok = false;
   }
   return ok ? values : undefined;

@@ -5,14 +5,15 @@
 import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
 import { textOf } from "../base/source.js";
+import { builtins } from "./builtins.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
 import { factsOf, type Raw } from "./facts.js";
 import { constantMatrix, isDefinite, isFactorOfNumbers } from "./constant-matrices.js";
 import { isFactor } from "./matrices.js";
-import { isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
+import { anything, isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
 import { showNumber } from "./static.js";
-import type { DomainName, Expr } from "./types.js";
+import type { BuiltinExpr, DomainName, Expr } from "./types.js";
 import { childrenOf } from "./walk.js";
 
 /** Reports; false where the value is certainly wrong. */
@@ -67,6 +68,42 @@ export function checkScale(
         "the scale is in bytes too",
       ],
     );
+}
+
+/** A warning of probabilities that are squashed once more: what maps all numbers onto 0..1 takes log-odds. */
+export function checkSquashed(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): void {
+  const outer = lastStep(env, expr);
+  const [value] = outer.kind === "builtin" && squashes(outer) ? outer.args : [];
+  if (outer.kind !== "builtin" || !value || !isProbability(env, value, true)) return;
+  const inner = lastStep(env, value);
+  const [odds] = inner.kind === "builtin" && squashes(inner) ? inner.args : [];
+  // of a chain, or in the body of a net, it has another text here
+  const isHere = odds && odds.span.file === expr.span.file && odds.span.start >= expr.span.start && odds.span.end <= expr.span.end;
+  const shown = isHere ? written(odds) : "…";
+  warnOfScale(
+    env,
+    entry,
+    param,
+    expr,
+    `is squashed twice: \`${outer.fn}\` takes log-odds, found a value between 0 and 1, as probabilities are`,
+    [
+      shown === "…"
+        ? `squash once: \`${outer.fn}\` of what takes any value`
+        : `squash once: \`${param.name} = ${param.domain === "real" ? shown : `${outer.fn}(${shown})`}\``,
+    ],
+  );
+}
+
+const squashes = ({ fn, options }: BuiltinExpr): boolean => {
+  const range = builtins.get(fn)?.range?.([anything], options, []);
+  return range !== undefined && range.low === 0 && range.lowOpen && range.high === 1 && range.highOpen;
+};
+
+/** What makes a value, behind names and calls of nets. */
+function lastStep(env: Env, expr: Expr): Expr {
+  const behind =
+    expr.kind === "local" ? factsOf(env.cx, expr).stands : expr.kind === "netCall" ? env.cx.netByName.get(expr.net)?.result : undefined;
+  return behind ? lastStep(env, behind) : expr;
 }
 
 /** The text of a value where it stands as a whole; of a chain `x |> f` the span is that of its last step. */

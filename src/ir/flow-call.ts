@@ -44,7 +44,7 @@ export function callFlow(
   }
   const arg = first.kind === "piped" ? first.expr : elaborateExpr(env, first.value);
   const type = arg && requireTensor(env, arg);
-  const values = givenOf(env, decl, given, span);
+  const values = givenOf(env, decl, given, span, first.kind === "piped" ? { actuals: more } : undefined);
   if (!arg || !type || !values) return undefined;
   const side = sideOfValue(env, arg, direction);
   const flow = entity.template ? templateInstance(env, entity, more, values, side, span) : flowOf(env, entity, values, side, span);
@@ -70,25 +70,44 @@ function sideOfValue({ cx }: Env, arg: Expr, direction: DirectionName): Side {
   return domain && domain.name !== "category" ? { ...sideOf(domain), shape } : { domain: "real", shape };
 }
 
-/** The values of a flow's conditions, in the order of its header. */
-export function givenOf(env: Env, decl: ast.FlowDecl, given: readonly ast.Arg[] | undefined, span: Span): readonly Expr[] | undefined {
+/** The values of a flow's conditions, in the order of its header. As a step of a chain it is handed no value: `f(| e)`. */
+export function givenOf(
+  env: Env,
+  decl: ast.FlowDecl,
+  given: readonly ast.Arg[] | undefined,
+  span: Span,
+  step?: { readonly actuals: readonly Actual[] },
+): readonly Expr[] | undefined {
   const wanted = decl.given.map((g) => g.name.name);
   const args = given ?? [];
   const strange = args.find((a, i) => (a.name ? !wanted.includes(a.name.name) : i >= wanted.length));
   const values = wanted.map((name, i) => args.find((a) => a.name?.name === name) ?? (args[i]?.name ? undefined : args[i]));
   if (strange || values.includes(undefined)) {
-    const header = `${decl.name.name}(z${wanted.length > 0 ? ` | ${wanted.join(", ")}` : ""})`;
+    const value = step ? step.actuals.map((a) => textOf(a.span)).join(", ") : "z";
+    const inside = [value, wanted.length > 0 ? `| ${wanted.join(", ")}` : ""].filter((part) => part !== "").join(" ");
+    const call = decl.name.name + (inside === "" ? "" : `(${inside})`);
+    const outer = step && flowAround(env);
+    const handedOn =
+      outer !== undefined && wanted.some((name) => !env.scope.find(name))
+        ? [`what \`${outer}\` hands on comes through its own header: \`flow ${outer}(z | ${wanted.join(", ")})\``]
+        : [];
     report(
       env.cx.diagnostics,
       "GM2077",
       strange?.span ?? span,
       { flow: decl.name.name, wanted: wanted.map((w) => `\`${w}\``).join(", "), given: args.length },
-      { labels: [{ span: decl.name.span, text: "declared here" }], help: [`write \`${header}\``] },
+      { labels: [{ span: decl.name.span, text: "declared here" }], help: [`write \`${call}\``, ...handedOn] },
     );
     return undefined;
   }
   const exprs = values.map((a) => a && elaborateExpr(env, a.value));
   return exprs.includes(undefined) ? undefined : exprs.flatMap((e) => e ?? []);
+}
+
+/** The flow whose chain is being read. */
+function flowAround({ cx }: Env): string | undefined {
+  const around = cx.open.at(-1)?.node;
+  return around && "directions" in around ? cx.open.at(-1)?.name : undefined;
 }
 
 /** The instance of a flow of the model: made at its first use. */
@@ -169,7 +188,7 @@ function elaborateFlow(
     report(
       cx.diagnostics,
       "GM2071",
-      decl.name.span,
+      (decl.chain ?? decl.name).span,
       { name, what: "a flow without a step" },
       { help: ["a `repeat` has one turn at least"] },
     );
@@ -212,9 +231,16 @@ function checkFormals(env: Env, { decl, template }: FlowEntity): boolean {
   const wrong = idle ?? (template ? undefined : used[0]);
   if (!wrong) return true;
   const help = idle
-    ? "the chain does not use it; what a flow is conditioned on stands after `|`"
-    : "a flow with arguments is a template: declare it outside of the model";
-  report(env.cx.diagnostics, "GM2081", wrong.span, { flow: decl.name.name, formal: wrong.name.name }, { help: [help] });
+    ? ["the chain does not use it; what a flow is conditioned on stands after `|`"]
+    : [
+        "a flow with arguments is a template: declare it outside of the model",
+        ...(decl.given.length > 0
+          ? [
+              `steps of a chain are not handed \`${wrong.name.name}\`, they take what the step before gives: \`g(| ${decl.given.map((g) => g.name.name).join(", ")})\``,
+            ]
+          : []),
+      ];
+  report(env.cx.diagnostics, "GM2081", wrong.span, { flow: decl.name.name, formal: wrong.name.name }, { help });
   return false;
 }
 

@@ -8,7 +8,7 @@ import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { attributed } from "./attribution.js";
-import { builtins } from "./builtins.js";
+import { builtins, type OptionSpec } from "./builtins.js";
 import { appendOwn } from "./flow-own.js";
 import { conditionerOf } from "./flow-conditioner.js";
 import { sizes } from "./flow-onto.js";
@@ -111,10 +111,13 @@ const layerHelp = (what: string): readonly string[] =>
 function appendFlow(env: Env, entity: FlowEntity, { actuals, given, span }: StepCall, chain: Chain): boolean {
   const [first] = actuals;
   if (first) {
-    report(env.cx.diagnostics, "GM2025", first.span, { what: `\`${entity.decl.name.name}\``, most: 0, given: actuals.length });
+    const name = entity.decl.name.name;
+    const wanted = entity.decl.given.map((g) => g.name.name).join(", ");
+    const help = [`a step is handed what the step before gives: \`${wanted === "" ? name : `${name}(| ${wanted})`}\``];
+    report(env.cx.diagnostics, "GM2025", first.span, { what: `\`${name}\``, most: 0, given: actuals.length }, { help });
     return false;
   }
-  const values = givenOf(env, entity.decl, given, span);
+  const values = givenOf(env, entity.decl, given, span, { actuals });
   const flow = values && flowOf(env, entity, values, chain.side, span);
   if (!flow || !values || !fits(env, `\`${flow.name}\``, flow.from, chain.side, span)) return false;
   chain.steps.push({ kind: "flow", flow: flow.name, given: values, from: flow.from, to: flow.to, span });
@@ -132,7 +135,7 @@ function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: 
     report(cx.diagnostics, "GM2005", span, { what: "flow", cycle: cycle.join(" -> ") });
     return false;
   }
-  const values = givenOf(env, entity.decl, given, span);
+  const values = givenOf(env, entity.decl, given, span, { actuals });
   const here = newPlace(env.owner, name);
   const scope = new Scope(entity.scope);
   if (!values || !bindFormals(env, entity, actuals, scope, span)) return false;
@@ -315,7 +318,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
   const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, { what, name, path });
   const noise = bound.byName.get("noise");
-  const noisy = noise && noiseOf(env, noise, result.to);
+  const noisy = noise && noiseOf(env, noise, result.to, bijection.options);
   if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
   const more = { ...(inner ? { inner } : {}), ...(noisy === undefined ? {} : { noise: noisy }) };
   chain.steps.push({ kind: "bijection", instance, conditioner, ...more, from, to: result.to, span });
@@ -348,11 +351,13 @@ function innerSteps(
 }
 
 /** `dequantize(u)`: a flow of the model, conditioned on what noise is added to, onto the unit interval. */
-function noiseOf(env: Env, actual: Actual, to: Side): BijectionStep["noise"] {
+function noiseOf(env: Env, actual: Actual, to: Side, options: readonly OptionSpec[]): BijectionStep["noise"] {
   const entity = actual.kind === "ast" && actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
   const shape = to.shape;
   const value: Local = { id: freshId(env.cx, `${env.site}.x`), name: "x", type: tensor(shape), span: actual.span };
   if (entity?.kind !== "flow" || entity.template || entity.decl.given.length !== 1) {
+    const isNumber = actual.kind === "ast" && actual.value.kind === "number";
+    const byName = isNumber ? [`numbers are given by name: ${options.map((o) => `\`${o.name} = …\``).join(", ")}`] : [];
     if (entity?.kind !== "poison")
       report(
         env.cx.diagnostics,
@@ -360,7 +365,10 @@ function noiseOf(env: Env, actual: Actual, to: Side): BijectionStep["noise"] {
         actual.span,
         { by: "with one condition, the value that it is added to" },
         {
-          help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"],
+          help: [
+            ...byName,
+            "declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`",
+          ],
         },
       );
     return undefined;

@@ -38,7 +38,9 @@ export function conditionerOf(env: Env, wanted: Wanted): Conditioner | undefined
   const input: Local = { id: freshId(cx, `${name}.t`), name: "t", type: tensor(wanted.from), span: written.span };
   const owner = newOwner(path);
   const inner: Env = { ...env, owner, mode: "net", site: name, template: false };
-  const value = applyTo(inner, written, { kind: "local", local: input, type: input.type, span: written.span }, written.span);
+  const piped: Expr = { kind: "local", local: input, type: input.type, span: written.span };
+  const help = wanted.help ?? [`${wanted.what} takes a net that makes its parameters: \`mlp([64])\``];
+  const value = applyTo(inner, written, piped, written.span, help);
   const features = value && requireTensor(env, value);
   if (!value || !features) return undefined;
   if (owner.random) {

@@ -33,10 +33,10 @@ export { bijectionsOf, chained, flowsIn, netsIn, sameSide, showSide, sideOf } fr
 /** How many places a channel becomes along each axis. */
 const byFactor: OptionSpec = { name: "factor", kind: "size", fallback: 2 };
 /** Whole numbers 0 to levels - 1. */
-const levels: OptionSpec = { name: "levels", kind: "size", named: true, most: 256, fallback: BYTE_LEVELS };
+const levels: OptionSpec = { name: "levels", kind: "size", named: true, min: 2, most: 256, fallback: BYTE_LEVELS };
 
 /** Room at both ends of the unit interval, of which the noise keeps clear. */
-const alpha: OptionSpec = { name: "alpha", kind: "number", named: true, min: 0, fallback: 0 };
+const alpha: OptionSpec = { name: "alpha", kind: "number", named: true, min: 0, below: 0.5, fallback: 0 };
 
 const table: readonly Bijection[] = [
   {
@@ -75,7 +75,8 @@ const table: readonly Bijection[] = [
       options: [
         // each bin takes at least 1/1000 of the interval, as in the runtime
         { name: "bins", kind: "size", named: true, most: 999, fallback: 8 },
-        { name: "bound", kind: "number", named: true, above: 0, fallback: 3 },
+        // of places in [-bound, bound] float32 keeps bound / 2^24, here 6e-5
+        { name: "bound", kind: "number", named: true, above: 0, most: 1000, fallback: 3 },
       ],
     },
   ),
@@ -128,7 +129,7 @@ const table: readonly Bijection[] = [
     apply: (call) => {
       const rank = call.options.get("rank") as number;
       return onEvent(call, (event, n) => {
-        if (rank > n) return problem(call, `its rank is at most the number of entries, ${n}, found ${rank}`);
+        if (rank > n) return problem(call, `its rank is at most the number of entries, ${n}, found ${rank}`, [`\`sylvester(${n})\``]);
         return { spec: [event, rank], parameters: n * rank + 2 * rank * rank + rank };
       });
     },
@@ -203,7 +204,7 @@ const table: readonly Bijection[] = [
     name: "squeeze",
     runtime: "squeezeFlow",
     doc: "on the way to data, channels become space: [h, w, c f^2] to [h f, w f, c] (Dinh et al. 2017, section 3.6)",
-    options: [byFactor],
+    options: [{ ...byFactor, min: 2 }],
     directions: closed,
     elementwise: false,
     logDet: "0",
@@ -212,7 +213,6 @@ const table: readonly Bijection[] = [
       const image = imageOf(call);
       if (!image) return undefined;
       const [h, w, c] = image;
-      if (factor < 2) return problem(call, `its factor is at least 2, found ${factor}`);
       if (c.size % (factor * factor) !== 0)
         return problem(
           call,
@@ -269,14 +269,7 @@ const table: readonly Bijection[] = [
     directions: closed,
     elementwise: true,
     logDet: "D log(levels / (1 - 2 alpha)); back: minus that - log q(u | x)",
-    apply: (call) => {
-      const asked = call.options.get("levels") as number;
-      if (asked < 2) return problem(call, `it takes two levels or more, found ${asked}`);
-      const room = call.options.get("alpha") as number;
-      if (room >= 0.5)
-        return problem(call, `it leaves \`alpha\` of the unit interval free at both ends, which is below 0.5, found ${room}`);
-      return { to: { domain: "byte", shape: call.from.shape }, options: differing(call, [levels, alpha]), parameters: 0 };
-    },
+    apply: (call) => ({ to: { domain: "byte", shape: call.from.shape }, options: differing(call, [levels, alpha]), parameters: 0 }),
   },
   onDomain("sigmoid", "sigmoid", "1 / (1 + exp(-z))", "real", "unit", "sum(log sigmoid(z) + log sigmoid(-z))", "logit"),
   onDomain("logit", "logit", "log(z / (1 - z))", "unit", "real", "-sum(log z + log(1 - z))", "sigmoid"),

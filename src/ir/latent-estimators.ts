@@ -34,6 +34,8 @@ export interface DrawFacts {
   readonly movingShares: boolean;
   /** Where the value that is averaged steps as the sample, or a relaxation of it, moves: `sign(z)`. */
   readonly step: string | undefined;
+  /** Where the sample of a discrete draw stands in a `stop`. */
+  readonly stop: string | undefined;
 }
 
 /** Discrete draws that have relaxations: not classes, as a relaxed class is a vector. */
@@ -102,6 +104,12 @@ const smooth = ({ dist, step }: DrawFacts): string | undefined =>
 const slopes = ({ step }: DrawFacts): string | undefined =>
   step !== undefined
     ? `what is averaged steps as the relaxed sample moves, at \`${step}\`, of which the derivative of that sample sees nothing`
+    : undefined;
+
+/** Its density counts what a control variate, whose gradient is that of the relaxed sample, does not. */
+const unstopped = ({ stop }: DrawFacts): string | undefined =>
+  stop !== undefined
+    ? `\`${stop}\` lets no gradient through to the relaxed sample, and the control variate is the derivative of that`
     : undefined;
 
 const family = ({ samples, bound }: DrawFacts): string | undefined =>
@@ -305,7 +313,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "related", count: () => 3, fn: { bits: "rebar", unitVectors: "rebarOneHot" }, ...control },
-      misfit: only(drawn, bitsOrUnits, own, slopes),
+      misfit: only(drawn, bitsOrUnits, own, slopes, unstopped),
     },
   },
   {
@@ -329,7 +337,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "related", count: () => 3, fn: { bits: "relax", unitVectors: "relaxOneHot" }, ...control },
-      misfit: only(drawn, bitsOrUnits, own, slopes),
+      misfit: only(drawn, bitsOrUnits, own, slopes, unstopped),
     },
   },
   {

@@ -183,7 +183,7 @@ const table: readonly Layer[] = [
     takes: "real",
     readsBatch: "training",
     permutes: channelsAlone,
-    options: [{ name: "momentum", kind: "number", named: true, min: 0, fallback: 0.9 }, eps],
+    options: [{ name: "momentum", kind: "number", named: true, min: 0, below: 1, fallback: 0.9 }, eps],
     apply: (call) => channelwise(call, { momentum: 0.9, eps: 1e-5 }),
   },
   {
@@ -262,17 +262,13 @@ const table: readonly Layer[] = [
     runtime: "dropout",
     doc: "in training, sets entries to zero with probability `rate` and scales the others (Srivastava et al. 2014)",
     takes: "real",
-    options: [{ name: "rate", kind: "number", required: true, min: 0 }],
+    options: [{ name: "rate", kind: "number", required: true, min: 0, below: 1 }],
     weightless: true,
     keyed: true,
     keepsSign: true,
     reads: "place",
     apply: (call) => {
       const rate = call.options.get("rate") as number;
-      if (rate >= 1) {
-        report(call.cx.diagnostics, "GM2031", call.span, { what: "`dropout`", problem: `its rate must be below 1, found ${rate}` });
-        return undefined;
-      }
       return { shape: call.input, spec: [rate], options: { eventRank: call.input.length }, weights: {} };
     },
   },

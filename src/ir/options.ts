@@ -62,6 +62,9 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       report(env.cx.diagnostics, "GM2017", a.span, { what: name });
       return undefined;
     }
+    const bare = spec.choices && a.value.kind === "name" && !env.scope.find(a.value.name) ? a.value.name : undefined;
+    if (bare !== undefined && spec.choices?.includes(bare))
+      return wrong(env, a.span, name, expectationOf(spec), `the name ${bare}`, [`a text stands in quotes: \`${JSON.stringify(bare)}\``]);
     const value = requireStatic(env, a.value, name);
     if (value === undefined) return undefined;
     isList ||= value.kind === "list";
@@ -78,7 +81,9 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
         first.value.kind !== "number" ||
         Number.isNaN(first.value.value) ||
         first.value.value < (spec.min ?? -Infinity) ||
-        (spec.above !== undefined && first.value.value <= spec.above)
+        first.value.value > (spec.most ?? Infinity) ||
+        (spec.above !== undefined && first.value.value <= spec.above) ||
+        (spec.below !== undefined && first.value.value >= spec.below)
       )
         return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
       return { value: first.value.value };
@@ -95,15 +100,11 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       return first.value.kind === "boolean"
         ? { value: first.value.value }
         : wrong(env, first.span, name, "true or false", kindOfStatic(first.value));
-    case "choice": {
-      const choices = spec.choices ?? [];
-      if (first.value.kind === "string" && choices.includes(first.value.value)) return { value: first.value.value };
-      const near = first.value.kind === "string" ? didYouMeanHelp(first.value.value, choices) : [];
-      return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value), near);
-    }
+    case "choice":
+      return readChoice(env, name, spec, first.value, first.span);
     case "order":
       if (list) return readOrder(env, what, spec, values, shape);
-      if (first.value.kind === "string") return readOne(env, what, { ...spec, kind: "choice" }, actuals, shape);
+      if (first.value.kind === "string") return readChoice(env, name, spec, first.value, first.span);
       return first.value.kind === "number" && Number.isInteger(first.value.value) && first.value.value >= 0
         ? { value: first.value.value }
         : wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
@@ -111,7 +112,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
     case "size":
     case "sizes":
     case "pair": {
-      const min = spec.kind === "integer" ? -maxElements : spec.kind === "pair" ? 0 : 1;
+      const min = leastOf(spec);
       const out: Dim[] = [];
       for (const { value, span, expr } of values) {
         const fits =
@@ -147,6 +148,13 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       return { value: list ? axes : (axes[0] ?? -1) };
     }
   }
+}
+
+function readChoice(env: Env, name: string, spec: OptionSpec, value: Static, span: Span): Read | undefined {
+  const choices = spec.choices ?? [];
+  if (value.kind === "string" && choices.includes(value.value)) return { value: value.value };
+  const near = value.kind === "string" ? didYouMeanHelp(value.value, choices) : [];
+  return wrong(env, span, name, expectationOf(spec), kindOfStatic(value), near);
 }
 
 /** A list that names each of its places once, from 1; in the IR from 0. */
@@ -193,12 +201,13 @@ export function toAxis(axis: number, rank: number): number | undefined {
 function expectationOf(spec: OptionSpec): string {
   switch (spec.kind) {
     case "number":
-      if (spec.above !== undefined) return `a number above ${spec.above}`;
-      return spec.min === undefined ? "a number" : `a number of at least ${spec.min}`;
+      return numberBetween(spec);
     case "integer":
       return "a whole number";
     case "size":
-      return spec.most === undefined ? "a whole number of at least 1" : `a whole number from 1 to ${spec.most}`;
+      return spec.most === undefined
+        ? `a whole number of at least ${leastOf(spec)}`
+        : `a whole number from ${leastOf(spec)} to ${spec.most}`;
     case "numbers":
       return spec.min === undefined ? "a list of numbers" : `a list of numbers above ${spec.min}`;
     case "sizes":
@@ -215,6 +224,22 @@ function expectationOf(spec: OptionSpec): string {
     case "choice":
       return (spec.choices ?? []).map((c) => JSON.stringify(c)).join(" or ");
   }
+}
+
+/** Of whole numbers. */
+function leastOf({ kind, min }: OptionSpec): number {
+  return min ?? (kind === "integer" ? -maxElements : kind === "pair" ? 0 : 1);
+}
+
+/** `a number above 0 and at most 1000` */
+function numberBetween({ min, above, below, most }: OptionSpec): string {
+  const ends = [
+    ...(above === undefined ? [] : [`above ${above}`]),
+    ...(min === undefined ? [] : [`of at least ${min}`]),
+    ...(below === undefined ? [] : [`below ${below}`]),
+    ...(most === undefined ? [] : [`at most ${most}`]),
+  ];
+  return ends.length === 0 ? "a number" : `a number ${ends.join(" and ")}`;
 }
 
 function wrong(env: Env, span: Span, name: string, expected: string, found: string, help: readonly string[] = []): undefined {

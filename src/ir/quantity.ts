@@ -372,7 +372,12 @@ export interface EstimatorNote {
   readonly estimator: string;
   readonly reason: string;
   /** Of a draw in a statement that trains: the path of the gradient through it, and the trained weights that its own parameters read. */
-  readonly gradient?: { readonly path: GradientPath; readonly unbiased: boolean; readonly weights: readonly string[] };
+  readonly gradient?: {
+    readonly path: GradientPath;
+    readonly unbiased: boolean;
+    readonly unsure?: string;
+    readonly weights: readonly string[];
+  };
 }
 
 export interface DerivedObjective {

@@ -67,7 +67,7 @@ const table: readonly ScheduleEntry[] = [
   {
     name: "warmup",
     runtime: "warmup",
-    doc: "from 0 to another schedule or number along a straight line",
+    doc: "1/n, 2/n, … of another schedule or number in the first n steps, as an update of rate 0 would do nothing; a weight of a KL that starts at 0 is `linear(0, 1, …)`",
     params: [{ name: "then", required: true, schedule: true }, ...length],
     length: true,
   },

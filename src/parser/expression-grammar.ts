@@ -57,13 +57,20 @@ export class ExpressionGrammar extends RecoveringParser {
     this.MANY1(this.application);
   });
 
+  private readonly argsWithin = [
+    { ALT: () => this.SUBRULE1(this.givenArgs) },
+    {
+      ALT: () => {
+        this.commaSeparated(1, this.arg);
+        this.OPTION1(() => this.SUBRULE(this.givenArgs));
+      },
+    },
+  ];
+
   readonly args = this.RULE("args", () => {
     this.inBrackets(() => {
       this.CONSUME(t.LParen);
-      this.OPTION(() => {
-        this.commaSeparated(1, this.arg);
-        this.OPTION1(() => this.SUBRULE(this.givenArgs));
-      });
+      this.OPTION(() => this.OR(this.argsWithin));
       this.CONSUME(t.RParen);
     });
   });

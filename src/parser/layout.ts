@@ -341,7 +341,8 @@ export class Layout {
   /** ` | x, y` after a list in parentheses. */
   private given(node: CstNode, rule: string, item: string): readonly Doc[] {
     const given = maybeNode(node, rule);
-    return given ? [line, this.the(given, "Bar"), " ", ...this.list(given, item)] : [];
+    const before = nodes(node, item).length > 0 ? [line] : [];
+    return given ? [...before, this.the(given, "Bar"), " ", ...this.list(given, item)] : [];
   }
 
   /** `= e`, the expression further right where it takes several lines. */

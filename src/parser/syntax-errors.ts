@@ -173,7 +173,37 @@ const listRules: ReadonlySet<string> = new Set([
   ...["args", "givenArgs", "formals", "conditionedFormals", "givenFormals", "head", "givenVariables", "record", "list", "shape", "indices"],
 ]);
 
+/** `log p(z[3] = e)`, `f(a[1] = 2)`, `(a[1] = 2)`: what stands before a `=` is a name alone. */
+function indexedName({ file, tokens, failure, token, previous, done }: Scene): Diagnostic | undefined {
+  if (token?.tokenType !== t.Equals || previous?.tokenType !== t.RBracket) return undefined;
+  // of `z[i][l]` too
+  let first = failure.at;
+  while (tokens[first - 1]?.tokenType === t.RBracket) {
+    const bracket = openBracket(tokens, first - 1, t.LBracket, done);
+    if (bracket === undefined) return undefined;
+    first = bracket;
+  }
+  const name = tokens[first - 1];
+  const before = tokens[first - 2];
+  if (!isName(name) || !name || !before || !(isOpener(before.tokenType) || [t.Comma, t.Bar].includes(before.tokenType))) return undefined;
+  const { start } = tokenSpan(file, name);
+  const span = { ...tokenSpan(file, previous), start };
+  const text = file.text.slice(start, span.end);
+  const opener = openBracket(tokens, failure.at, t.LParen, done) ?? 0;
+  const [draws, callee] = [tokens[opener - 2], tokens[opener - 1]];
+  const help =
+    isName(callee) && (draws?.tokenType === t.Log || draws?.tokenType === t.Tilde)
+      ? [
+          `all of \`${name.image}\`, not a sample or an entry of it: \`${callee!.image}(${name.image} = …)\``,
+          `a member of a family takes a value where it is declared as a variable of its own, as \`latent ${name.image}1 : real[D]\` and \`${callee!.image}(${name.image}1 = …)\` for \`${name.image}[1]\``,
+        ]
+      : [`give a name without an index: \`${name.image} = …\``];
+  return diagnosticOf("GM1043", span, { text }, { help });
+}
+
 function missingCloser(scene: Scene): Diagnostic {
+  const indexed = indexedName(scene);
+  if (indexed) return indexed;
   const { file, failure, token, previous, rule } = scene;
   const closer = failure.expected ?? t.RParen;
   const close = closer.LABEL ?? "";
@@ -251,14 +281,23 @@ function missingExpression(scene: Scene): Diagnostic {
   return diagnosticOf("GM1004", place, { after: afterPhrase(previous), found: foundPhrase(token) }, { help });
 }
 
-function keywordAsName({ file, tokens }: Scene, token: GmToken): Diagnostic {
-  const isStatement = token.tokenType === t.Energy && tokens[tokens.indexOf(token) + 1]?.tokenType === t.Equals;
+function keywordAsName({ file, tokens, rule }: Scene, token: GmToken): Diagnostic {
+  const at = tokens.indexOf(token);
+  const named = tokens[at + 1]?.tokenType === t.Equals;
+  const isStatement = token.tokenType === t.Energy && named;
+  const isArgument = named && rule === "args" && tokens[at - 1]?.tokenType === t.LParen;
   const rename = `choose another name, such as \`${token.image}_\``;
   return diagnosticOf(
     "GM1013",
     tokenSpan(file, token),
     { word: token.image },
-    { help: isStatement ? ["an energy is stated without `=`: `energy -(v @ W @ h)`", `for a value of your own ${rename}`] : [rename] },
+    {
+      help: isArgument
+        ? [`no argument has this name: leave \`${token.image} =\` out where it is given by its place`]
+        : isStatement
+          ? ["an energy is stated without `=`: `energy -(v @ W @ h)`", `for a value of your own ${rename}`]
+          : [rename],
+    },
   );
 }
 

@@ -174,6 +174,28 @@ describe("more rows than there are", () => {
     expect(resumed.stderr).not.toContain("run few");
   });
 
+  it("that hold text where numbers are asked for are told by file, line, column and cell", async () => {
+    writeFileSync(join(folder, "slip.csv"), "a,b\n1,2\n3,4\n5,6x\n7,8x\n");
+    writeFileSync(join(folder, "one-slip.csv"), "a,b\n1,2\n3,4\n5,6x\n7,8\n");
+    const half = await train("tiny.gm", "--data", "x=slip.csv");
+    expectMistake(
+      half,
+      "GM5006",
+      'slip.csv:4, column 2: expected a number, found "6x"; column b holds text (2, 4, 6x)',
+      "x=slip.csv#a",
+      "y=slip.csv#b",
+    );
+    const most = await train("tiny.gm", "--data", "x=one-slip.csv");
+    expectMistake(most, "GM5006", 'one-slip.csv:4, column 2: expected a number as in most of the column, found "6x"', "leave the row out");
+    // a column that is named: its labels' codes are no values
+    writeFileSync(
+      join(folder, "number.gm"),
+      "model Number { data x : real  param m : real  density p(x) { x ~ Normal(m, 1) }  train { maximize log p(x) batch = 2, epochs = 1 } }\n",
+    );
+    const named = await train("number.gm", "--data", "x=one-slip.csv#b");
+    expectMistake(named, "GM5006", 'one-slip.csv:4, column 2: expected numbers for x : real, found "6x"');
+  });
+
   it("of a split that is not there are told with the numbers and a way to them", async () => {
     writeFileSync(join(folder, "few.csv"), rows(2, 3));
     const stopping = tinyModel.replace("epochs = 4", "epochs = 4, early_stopping = early_stopping(metric = nll, patience = 2)");

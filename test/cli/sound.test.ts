@@ -81,6 +81,26 @@ describe("samples of sound", () => {
   });
 });
 
+it("sound of another rate than a model was trained on is refused, until it is brought to that rate", async () => {
+  mkdirSync(at("twice"));
+  for (let i = 0; i < 4; i++)
+    writeFileSync(
+      at("twice", `${i}.wav`),
+      encodeWav({ rate: 2 * RATE, samples: Array.from({ length: 4 * T }, (_, t) => Math.sin(t / 9)) }),
+    );
+  const on = (command: string, data: string): Promise<Ran> => gmc([command, "wav", "--data", data], { cwd: folder });
+  for (const command of ["eval", "sample", "resume"]) {
+    const { stderr, code } = await on(command, "x=twice/");
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(
+      `error[GM5213]: the model was trained on sound of ${RATE} samples a second, and the rows of x that it is given have ${2 * RATE}`,
+    );
+    expect(stderr).toContain(`add :rate=${RATE} to the data of x`);
+  }
+  expect((await on("eval", `x=twice/:rate=${RATE}`)).code).toBe(0);
+  expect((await on("eval", "x=tones")).code).toBe(0);
+});
+
 it("a folder of recordings for a label tells how its labels are asked for", async () => {
   writeFileSync(
     at("labelled.gm"),

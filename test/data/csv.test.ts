@@ -56,8 +56,21 @@ describe("csv", () => {
   it("names the cell of text in a column of numbers, which by its own name is a category", () => {
     const t = table("a,b\n1,2\n3,4\n5,abc\n6,7\n");
     expect(message(() => tableArray(t))).toBe('GM5006 t.csv:4, column 2: expected a number as in most of the column, found "abc"');
-    expect(tableArray(t, "b")).toMatchObject({ labels: ["2", "4", "7", "abc"] });
+    expect(tableArray(t, "b")).toMatchObject({ labels: ["2", "4", "7", "abc"], text: { line: 4, column: 2, text: "abc" } });
     expect(message(() => tableArray(table("1,x\n2,y\n3,4\n")))).toContain("column 2 holds text");
+  });
+
+  it("takes the first row for names also where the row below has a slip or misses a value", () => {
+    for (const [text, line, column] of [
+      ["a\n1.O2\n2\n3\n", 2, 1],
+      ["a,b\nNA,\n2,3\n4,1e-3\n5,1O\n", 5, 2],
+    ] as const) {
+      const t = table(text);
+      expect(t.named).toBe(true);
+      expect(t.columns[column - 1]).toMatchObject({ kind: "labels", mostlyNumbers: true, text: { line, column } });
+    }
+    expect(Array.from(tableArray(table("a\nNA\n2\n3\n")).data)).toEqual([NaN, 2, 3]);
+    expect(table("u\nv\n1\n").named).toBe(false);
   });
 
   it("names columns in its help as a specification has to write them", () => {

@@ -60,6 +60,7 @@ describe("what an estimator fits", () => {
     movingEdges: false,
     movingShares: false,
     step: undefined,
+    stop: undefined,
     ...more,
   });
   const states = (size: number): Partial<DrawFacts> => ({ states: { size } as DrawFacts["states"] });
@@ -67,6 +68,11 @@ describe("what an estimator fits", () => {
   const relaxed = "concrete gumbel_straight_through straight_through";
   it.each([
     ["few bits", facts("Bernoulli", states(8)), `enumerate score ${related} ${relaxed} fixed`],
+    [
+      "bits that stand in a `stop`",
+      facts("Bernoulli", { ...states(8), stop: "stop(z)" }),
+      `enumerate score disarm arm local_expectation ${relaxed} fixed`,
+    ],
     ["many bits", facts("Bernoulli", states(2 ** 40)), `score ${related} ${relaxed} fixed`],
     ["bits that may be missing", facts("Bernoulli", { domain: { name: "binary", optional: true } as never }), `score ${relaxed} fixed`],
     ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score local_expectation rebar relax ${relaxed} fixed`],

@@ -389,4 +389,27 @@ describe("a distance of a critic's values on data and samples", () => {
     const spectral = "x |> dense(H, spectral = true) |> tanh |> dense(1, spectral = true) |> sum";
     expect(codesOf(game(`maximize ${objective} over C`, spectral))).not.toContain("GM3759");
   });
+
+  it("is told where to mend what an objective's body holds: there, or written out where others call it for the samples alone", () => {
+    const bodies = (samples: string): string =>
+      `objective Both(p, K) = E[x ~ data](log(sigmoid(K(x)))) + E[xf ~ p(x)](${samples})
+      objective Fakes(p, K) = E[xf ~ p(x)](log(sigmoid(K(xf))))
+      `;
+    const wrong = "log(sigmoid(K(xf)))";
+    const mends = (train: string): string => found(bodies(wrong) + game(train)).find((d) => d.code === "GM3761")?.help[0] ?? "";
+    for (const train of [
+      "maximize Both(p, C) over C  maximize Fakes(p, C) over G",
+      "maximize Both(p, C) over C  minimize Both(p, C) over G",
+    ]) {
+      expect(mends(train)).toContain("of samples take `log(sigmoid(-K(xf)))`, in the body of the objective that this statement calls");
+      expect(codesOf(bodies("log(sigmoid(-K(xf)))") + game(train))).toEqual([]);
+    }
+    const data = "E[x ~ data](log(sigmoid(C(x))))";
+    expect(mends(`maximize ${data} + Fakes(p, C) over C  maximize Fakes(p, C) over G`)).toMatch(
+      /of samples take `log\(sigmoid\(-C\(xf\)\)\)`, written out in this statement: others call the same objective/u,
+    );
+    expect(
+      codesOf(bodies(wrong) + game(`maximize ${data} + E[xf ~ p(x)](log(sigmoid(-C(xf)))) over C  maximize Fakes(p, C) over G`)),
+    ).toEqual([]);
+  });
 });

@@ -43,7 +43,7 @@ describe("errors", () => {
     ["GM4021", "too many of m", () => gmc.sylvester.spec([3], 4), /m is a whole number from 1 to 3/],
     ["GM4021", "triangular m", () => gmc.sylvester.spec([3], 2, { orthogonal: "triangular" }), /m is 3, the size of the event/],
     ["GM4021", "bins", () => gmc.splineCoupling({ event: [4], bins: 0, net: (t) => t }), /bins is a whole number from 1/],
-    ["GM4021", "bound", () => gmc.splineCoupling({ event: [4], bound: -1, net: (t) => t }), /bound is a positive number/],
+    ["GM4021", "bound", () => gmc.splineCoupling({ event: [4], bound: -1, net: (t) => t }), /bound is a number above 0 and at most 1000/],
     ["GM4021", "alpha", () => gmc.sigmoidFlow({ event: [4], alpha: 0.5 }), /alpha lies between 0 and 0.5/],
     ["GM4021", "alpha", () => gmc.dequantizeFlow({ event: [4], alpha: 0.5, key: gmc.rootKey() }), /alpha lies between 0 and 0.5/],
     ["GM4021", "levels", () => gmc.dequantizeFlow({ event: [4], levels: 1, key: gmc.rootKey() }), /levels is a whole number from 2/],

@@ -99,6 +99,46 @@ model M {
     expect(integral(shifted, 0.5, 200)).toBeCloseTo(1, 2);
   });
 
+  it.each([
+    [
+      "in a chain",
+      "flow g(z | e) on real[D] = coupling(cond(e)) |> reverse   flow f(z | e) on real[D] = affine |> g(| e) |> g(| -2 * e)",
+      "f(z | y)",
+    ],
+    ["of a value", "flow f(z | e) on real[D] = coupling(cond(e)) |> reverse", "z |> f(| y) |> f(| y)"],
+  ])("a flow with conditions as a step, %s", (_, flow, value) => {
+    const loaded = loadModel(`
+net cond(t, e) = concat(t, e) |> mlp([8])
+model M(D = 3) {
+  data x : real[D]  data y : real[2]
+  latent z : real[D]
+  ${flow}
+  density p(x, z | y) { z ~ Normal(0.3, 1.2)  x = ${value} }
+  train { maximize log p(x | y) }
+}`);
+    const state = someWeights(loaded);
+    const update = loaded.model.train[0]!.updates[0]!;
+    const densities = [
+      [0.7, -1.1],
+      [-1.4, 3],
+    ].map((data) => {
+      const y = { shape: [1, 2], data };
+      const z = normals(4, 3);
+      const given = { z: { shape: [1, 3], data: z }, y };
+      const x = drawn(loaded, "sampleP", state, given)["x"]!;
+      const { value } = runModel(
+        loaded,
+        ({ w, x: rows, key, rows: count }) => ({
+          value: update.value({ w, data: rows, key, rows: count, schedule: {}, carried: {} } as never),
+        }),
+        { data: { x: { shape: [1, 3], data: x }, y }, state },
+      );
+      expect(value![0]).toBeCloseTo(logNormal(z, 0.3, 1.2) - logDetOf(loaded, "sampleP", state, given, "z", "x"), 5);
+      return value![0]!;
+    });
+    expect(densities[0]).not.toBeCloseTo(densities[1]!, 3);
+  });
+
   it("from a mixture that sums out, the flow conditioned on the component", () => {
     const loaded = loadModel(`
 net cond(t, e) = concat(t, e) |> mlp([8])

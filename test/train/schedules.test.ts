@@ -1,5 +1,6 @@
 /** Schedules against their formulas, written out here a second time. */
 import { describe, expect, it } from "vitest";
+import { schedules } from "../../src/ir/schedules.js";
 import {
   constantSchedule,
   cosine,
@@ -45,6 +46,13 @@ describe("schedules", () => {
     expect([0, 9, 10, 14, 15, 24, 25, 1e6].map((t) => valueAt(p, at(t)))).toEqual([3, 3, 2, 2, 1, 1, 1, 1]);
     const w = warmup({ steps: 4 }, 0.8);
     expect([0, 1, 3, 4, 9].map((t) => valueAt(w, at(t)))).toEqual([0.2, 0.4, 0.8, 0.8, 0.8]);
+  });
+
+  it("a warm-up of a rate wastes no step, one of a KL starts without it", () => {
+    // both reach all of it, the warm-up with the last of its steps, the line after it
+    expect([0, 1, 2, 3, 4].map((t) => valueAt(warmup({ steps: 4 }, 1), at(t)))).toEqual([0.25, 0.5, 0.75, 1, 1]);
+    expect([0, 1, 2, 3, 4].map((t) => valueAt(linear(0, 1, { steps: 4 }), at(t)))).toEqual([0, 0.25, 0.5, 0.75, 1]);
+    expect(schedules.get("warmup")?.doc).toMatch(/^1\/n, 2\/n, … of another schedule.*`linear\(0, 1, …\)`$/u);
   });
 
   it("the IWAE schedule is Burda et al.'s: 1e-4 round(10^(1 - (i - 1) / 7), 1) for 3^(i - 1) epochs", () => {

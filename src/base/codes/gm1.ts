@@ -94,4 +94,9 @@ export const gm1 = {
     "Two expressions side by side",
     (a: { found: string }) => `expected an operator, a comma or a new statement, found ${a.found}`,
   ),
+  GM1043: code(
+    "error",
+    "An indexed name that is given a value",
+    (a: { text: string }) => `\`${a.text}\` is given a value here, and only a name without an index takes one`,
+  ),
 } as const satisfies Record<`GM1${string}`, CodeEntry<never>>;

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { renderDiagnostic } from "../../base/render.js";
 import type { ResizeHelp } from "../../runtime/data/bind.js";
+import { soundRates } from "../../runtime/data/audio.js";
 import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
 import type { ModelDefinition } from "../../runtime/model.js";
 import { GmcError } from "../../runtime/graph/errors.js";
@@ -96,6 +97,7 @@ async function restoreRun(named: string | undefined, flags: RunFlags): Promise<R
     source: model.source.sha256,
     hyperparameters: model.hyperparameters,
     weights,
+    rates: soundRates(opened.dataset),
   }))
     stderr(`warning: ${line}`);
   for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);

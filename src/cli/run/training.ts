@@ -2,6 +2,7 @@
  * One training run, from its start or from a checkpoint, to its closing evaluation and pictures. `gmc train` and `gmc resume` end here.
  */
 import { existsSync, rmSync } from "node:fs";
+import { soundRates } from "../../runtime/data/audio.js";
 import { evaluationSplit } from "../../runtime/data/dataset.js";
 import { drawingSteps } from "../../runtime/eval/draw.js";
 import { openSession } from "../../runtime/eval/session.js";
@@ -125,7 +126,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
             seed: settings.seed,
             engine: engineOf(run),
             versions: versions(),
-            data: { spec: settings.data.spec, provenance: dataset.provenance },
+            data: { spec: settings.data.spec, provenance: dataset.provenance, rates: soundRates(dataset) },
             cursor: cursor as unknown as Readonly<Record<string, unknown>>,
           },
           tensors,

@@ -17,7 +17,7 @@ import { type DeriveContext, variablesIn } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { stepOf } from "./steps.js";
+import { stepOf, stopOf } from "./steps.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
@@ -50,6 +50,8 @@ export interface Choice {
   readonly reason: string;
   readonly path: GradientPath;
   readonly unbiased: boolean;
+  /** It is, if this does not jump. */
+  readonly unsure?: string;
   readonly asked?: AskedUse;
 }
 
@@ -58,10 +60,23 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
-  const { draw, variable, dist, moved } = drawn;
-  const step = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
+  const { draw, variable } = drawn;
+  const { step, unsure } =
+    request.over === undefined ? { step: undefined, unsure: undefined } : stepOf(context, draw, variable, request.body);
   const facts = factsOf(context, drawn, request, step);
   if (!facts) return undefined;
+  const choice = chosenBy(context, drawn, request, facts, step);
+  return choice?.path === "reparameterised" && unsure ? { ...choice, unsure: printExpr(unsure) } : choice;
+}
+
+function chosenBy(
+  context: DeriveContext,
+  drawn: Drawn,
+  request: DrawRequest,
+  facts: DrawFacts,
+  step: Expr | undefined,
+): Choice | undefined {
+  const { draw, variable, dist, moved } = drawn;
   if (step) warnOfWeighedStep(context, drawn, request, step);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;
@@ -217,13 +232,14 @@ function unmoved({ over }: DrawRequest): Choice {
 function factsOf(
   context: DeriveContext,
   { draw, variable, dist, moved, follows }: Drawn,
-  { body }: DrawRequest,
+  { body, over }: DrawRequest,
   step: Expr | undefined,
 ): DrawFacts | undefined {
   const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = namesOf(draw);
+  const stop = over !== undefined && moved && info.values !== undefined ? stopOf(context, draw, variable, body) : undefined;
   return {
     variable,
     dist: info,
@@ -235,6 +251,7 @@ function factsOf(
     follows,
     sequential: readsItself(context, { variable, dist }),
     step: step && moved && (info.reparameterised || info.values !== undefined) ? printExpr(step) : undefined,
+    stop: stop && printExpr(stop),
     movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };

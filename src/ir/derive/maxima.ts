@@ -129,7 +129,10 @@ function deriveJointly(
   });
   const outside = scoped.flatMap((s) => (s.reads.size === 0 ? [s.term] : []));
   const terms = scoped.filter((s) => s.reads.size > 0);
-  const elimination = eliminated(context, { op, latents, terms, text: textOf(span), density: "", span, notes });
+  // what nothing reads is at its best anywhere
+  const read = new Map([...latents].filter(([v]) => terms.some((t) => t.reads.has(v))));
+  if (read.size === 0) return body;
+  const elimination = eliminated(context, { op, latents: read, terms, text: textOf(span), density: "", span, notes });
   if (!elimination || outside.length === 0) return elimination;
   return { kind: "sum", terms: [{ scale: 1, factors: [], quantity: elimination }, ...outside], span };
 }

@@ -146,6 +146,7 @@ function planDensity(
             gradient: {
               path: choice.path,
               unbiased: choice.unbiased,
+              ...(choice.unsure === undefined ? {} : { unsure: choice.unsure }),
               weights: moved ? reachedBy(context, definitionInputs(definition), request) : [],
             },
           }),

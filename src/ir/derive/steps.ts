@@ -6,6 +6,7 @@ import { builtins } from "../builtins.js";
 import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
+import { type Edge, edgeOf, type Known } from "./edges.js";
 import { ancestorsOf } from "./marginal.js";
 import { isHiddenStep } from "./one-sided.js";
 
@@ -15,47 +16,88 @@ interface Scope {
   readonly locals: Map<string, boolean>;
   /** What they stand for. */
   readonly values: Map<string, Expr>;
+  /** Around a net that is called, where its arguments are known. */
+  readonly outer?: Scope;
 }
 
 /** Where powers of a number can cancel. */
 const QUOTIENTS: ReadonlySet<string> = new Set(["div", "mul"]);
 
-function meantBy(e: Expr, { values }: Scope): Expr | undefined {
+function meantBy(e: Expr, scope: Scope): Expr | undefined {
   let value: Expr | undefined = e;
-  while (value?.kind === "local" && values.has(value.local.id)) value = values.get(value.local.id);
+  // an argument's own names are of the scope around
+  for (let at: Scope | undefined = scope; value?.kind === "local" && at;)
+    if (at.values.has(value.local.id)) value = at.values.get(value.local.id);
+    else at = at.outer;
   return value;
 }
 
+/** What is known of what a `where` reads: a name that stands for nothing else is that of a draw. */
+const knownIn = (context: DeriveContext, scope: Scope): Known => ({
+  meant: (e) => meantBy(e, scope),
+  domain: (e) => {
+    if (e.kind === "variable") return context.model.variables.get(e.variable)?.domain;
+    if (e.kind === "param") return context.model.params.find((p) => p.name === e.param)?.domain;
+    return undefined;
+  },
+});
+
+/** What is looked for: a step, or a `stop` of what moves. */
+type Sought = "step" | "stop";
+
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
-export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined {
+export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Steps {
+  const { found, unsure } = foundIn(context, "step", draw, variable, body);
+  return { step: found, unsure };
+}
+
+/** Where these stand in a `stop`: of what a sample does there its derivative sees nothing, while its density counts it. */
+export const stopOf = (context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Expr | undefined =>
+  foundIn(context, "stop", draw, variable, body).found;
+
+interface Found {
+  readonly found: Expr | undefined;
+  readonly unsure: Expr | undefined;
+}
+
+function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Found {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayStep(context, draw, body)) return undefined;
-  const [onTheWay, inBody] = [looking(context, stepsAt), looking(context, stepsAt)];
+  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined };
+  const [onTheWay, inBody] = [looking(context, sought, stepsAt), looking(context, sought, stepsAt)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
-  return inBody.step() ?? onTheWay.step();
+  return { found: inBody.found() ?? onTheWay.found(), unsure: inBody.unsure() ?? onTheWay.unsure() };
 }
 
-/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is. */
-const stepsAt = (condition: boolean, branches: boolean): boolean => condition && !branches;
+export interface Steps {
+  readonly step: Expr | undefined;
+  /** A `where` that is taken for continuous, and of which it is not known. */
+  readonly unsure: Expr | undefined;
+}
 
-const looked = new WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>();
+/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
+const stepsAt: WhereSteps = (condition, branches, edge) => condition && (!branches || edge() === "jumps");
 
-/** Whether anything may step as any of the draws moves. As a rule nothing does, and then one look at a long objective does for all of them. */
-function mayStep(context: DeriveContext, draw: ObjectiveDraw, body: Expr): boolean {
+type WhereSteps = (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
+
+type Looked = WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>;
+const looked: Readonly<Record<Sought, Looked>> = { step: new WeakMap(), stop: new WeakMap() };
+
+/** Whether there may be any as any of the draws moves. As a rule there is none, and then one look at a long objective does for all of them. */
+function mayBe(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, body: Expr): boolean {
   const { source, names } = draw;
-  const before = looked.get(draw);
+  const before = looked[sought].get(draw);
   if (before?.body === body) return before.may;
   // a branch that moves with another of the draws takes no step away
-  const look = looking(context, (condition) => condition);
+  const look = looking(context, sought, (condition) => condition);
   if (source.kind === "density") {
     const drawn = drawnBy(context, source);
     moveThrough(context, look, source, drawn, new Set(drawn));
   }
   look.carries(body, scopeOf(names));
-  const may = look.step() !== undefined;
-  looked.set(draw, { body, may });
+  const may = look.found() !== undefined;
+  looked[sought].set(draw, { body, may });
   return may;
 }
 
@@ -88,16 +130,18 @@ const scopeOf = (names: ObjectiveDraw["names"]): Scope => ({
 });
 
 interface Look {
-  /** Whether an expression reads the draw, other than through `stop`. */
+  /** Whether an expression reads the draw; where steps are sought, other than through `stop`. */
   readonly carries: (e: Expr, scope: Scope) => boolean;
   readonly some: (exprs: readonly Expr[], scope: Scope) => boolean;
   readonly bind: (id: string, value: Expr, scope: Scope) => void;
-  /** The first step on the way. */
-  readonly step: () => Expr | undefined;
+  /** The first on the way. */
+  readonly found: () => Expr | undefined;
+  readonly unsure: () => Expr | undefined;
 }
 
-function looking(context: DeriveContext, whereSteps: (condition: boolean, branches: boolean) => boolean): Look {
-  let step: Expr | undefined;
+function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps): Look {
+  let found: Expr | undefined;
+  let unsure: Expr | undefined;
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
   const carries = (e: Expr, scope: Scope): boolean => {
@@ -130,26 +174,36 @@ function looking(context: DeriveContext, whereSteps: (condition: boolean, branch
     scope.values.set(id, value);
   };
   const ofBuiltin = (e: BuiltinExpr, scope: Scope): boolean => {
-    if (e.fn === "stop") return false;
+    if (e.fn === "stop" && sought === "step") return false;
     const moving = e.args.map((a) => carries(a, scope));
+    if (sought === "stop") {
+      if (e.fn === "stop" && moving.includes(true)) found ??= e;
+      return moving.includes(true);
+    }
     const [condition, ...branches] = moving;
     const steps =
       e.fn === "where"
-        ? whereSteps(condition === true, branches.includes(true))
+        ? whereSteps(condition === true, branches.includes(true), () => edgeAt(e, scope))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
-    if (steps) step ??= e;
-    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) step ??= e;
+    if (steps) found ??= e;
+    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) found ??= e;
     return moving.includes(true);
+  };
+  const edgeAt = (e: BuiltinExpr, scope: Scope): Edge => {
+    const edge = edgeOf(e, knownIn(context, scope));
+    if (edge === "unknown") unsure ??= e;
+    return edge;
   };
   const ofNet = (e: NetCallExpr, scope: Scope): boolean => {
     const { params, body, result } = netOf(context, e.net);
     const inner: Scope = {
       variables: new Set(),
-      values: new Map(),
+      values: new Map(params.flatMap((p, i) => (e.args[i] === undefined ? [] : [[p.id, e.args[i]] as const]))),
+      outer: scope,
       locals: new Map(params.map((p, i) => [p.id, e.args[i] !== undefined && carries(e.args[i], scope)])),
     };
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, step: () => step };
+  return { carries, some, bind, found: () => found, unsure: () => unsure };
 }

@@ -19,6 +19,8 @@ export interface DataArray {
   readonly sparse?: SparsePlaces;
   /** Of a text column: the label that each code stands for. */
   readonly labels?: readonly string[];
+  /** Of a text column: its first cell that is no number. */
+  readonly text?: TextCell;
   /** What the entries of a row are called: words of a vocabulary, columns of a table with a header. */
   readonly entries?: readonly string[];
   /** The entries are words of a vocabulary: the data set has one, or the specification names one. */
@@ -28,6 +30,15 @@ export interface DataArray {
    * (neither of another rate nor a mean of channels).
    */
   readonly audio?: { readonly rate: number; readonly over?: number; readonly whole?: boolean };
+}
+
+/** Where a text stands in a table. */
+export interface TextCell {
+  readonly path: string;
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+  readonly text: string;
 }
 
 /** Row i holds the values number starts[i] to starts[i + 1], each at its column; of several at one place the sum counts. */

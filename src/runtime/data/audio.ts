@@ -4,6 +4,7 @@
  */
 import { GmcError } from "../graph/errors.js";
 import { checkedCount, type DataArray } from "./array.js";
+import type { Dataset } from "./dataset.js";
 import { resample, type Wave } from "./wav.js";
 
 export interface Recording {
@@ -84,6 +85,15 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
   const whole = over !== undefined && brought.every((wave) => wave.whole === true);
   const audio = { rate, ...(over === undefined ? {} : { over, whole }) };
   return { array: { shape: [rows, width], dtype: "f32", data, audio }, recordings, note };
+}
+
+/** Of data with sound: samples a second by variable, the same in all splits. */
+export function soundRates({ streams }: Dataset): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    streams.flatMap(({ splits }) =>
+      Object.entries(splits.train.columns).flatMap(([name, { audio }]) => (audio === undefined ? [] : [[name, audio.rate]])),
+    ),
+  );
 }
 
 /**

@@ -6,6 +6,7 @@ import { GmcError } from "../graph/errors.js";
 import type { StreamSpec, VariableSpec } from "../model.js";
 import { rowWidth, showShape, type DataArray } from "./array.js";
 import { showVariable, type ColumnContext, type ValuePlace } from "./column-context.js";
+import { labelsForNumbers } from "./csv.js";
 import {
   columnRows,
   pathOf,
@@ -222,6 +223,7 @@ function bindVariable(
   for (const split of splitNames) {
     const array = field.splits[split];
     if (array === undefined) continue;
+    refuseLabels(name, spec, array, pathOf(field, split));
     checkShape(name, spec, array, field, split, resizeHelp);
     if (array.audio && train.audio && array.audio.rate !== train.audio.rate)
       throw otherRate(name, field, split, array.audio.rate, train.audio.rate);
@@ -259,6 +261,14 @@ function bindVariable(
   if (observed) notes.push(observed.note);
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
+}
+
+/** GM5006 where labels would be read as numbers by their codes. Two labels are the values of a binary variable. */
+function refuseLabels(name: string, spec: VariableSpec, array: DataArray, path: string): void {
+  const { labels } = array;
+  if (labels === undefined || spec.domain === "category" || (spec.domain === "binary" && labels.length <= 2)) return;
+  const category = showVariable(name, { ...spec, domain: "category", classes: labels.length });
+  throw labelsForNumbers(path, showVariable(name, spec), array, category);
 }
 
 function otherRate(name: string, field: Field, split: SplitName, found: number, wanted: number): GmcError {

@@ -3,7 +3,7 @@
  * numbers or of labels. A cell that is empty, NA, NaN or ? is missing: NaN among numbers, code -1 among labels.
  */
 import { GmcError } from "../graph/errors.js";
-import { checkedCount, type DataArray } from "./array.js";
+import { checkedCount, type DataArray, type TextCell } from "./array.js";
 import { corrupt, type ByteSource } from "./bytes.js";
 import { splitNames } from "./dataset.js";
 import { quoted } from "./spec.js";
@@ -31,16 +31,13 @@ export type TableColumn =
       readonly name: string;
       readonly codes: Int32Array;
       readonly labels: readonly string[];
-      readonly stray?: Stray;
+      /** The first cell that is no number. */
+      readonly text: TextCell;
+      /** Whether the cells are numbers for the most part, so that text among them is a slip. */
+      readonly mostlyNumbers: boolean;
     };
 
-/** The first cell of text in a column whose cells are numbers for the most part. */
-export interface Stray {
-  readonly line: number;
-  /** 1-based. */
-  readonly column: number;
-  readonly text: string;
-}
+type LabelColumn = Extract<TableColumn, { readonly kind: "labels" }>;
 
 interface Row {
   readonly line: number;
@@ -77,7 +74,7 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   if (body.length === 0)
     throw new GmcError("GM5006", `${path}: the table has a header and no rows`, ["a row of text alone is read with :header=no"]);
   checkedCount(path, [body.length, width]);
-  const columns = names.map((name, j) => readColumn(name, body, j));
+  const columns = names.map((name, j) => readColumn(path, name, body, j));
   for (const [j, column] of columns.entries()) refuseDecimalCommas(path, column, body, j);
   return { path, rows: body.length, named: header, columns };
 }
@@ -107,22 +104,11 @@ export function tableArray(table: Table, pick?: string): DataArray {
   const alone = columns.length === 1 && pick !== undefined;
   const only = columns[0]!;
   if (columns.length === 1 && only.kind === "labels") {
-    return { shape: alone ? [table.rows] : [table.rows, 1], dtype: "i32", data: only.codes, labels: only.labels };
+    return { shape: alone ? [table.rows] : [table.rows, 1], dtype: "i32", data: only.codes, labels: only.labels, text: only.text };
   }
   const data = new Float64Array(table.rows * columns.length);
   columns.forEach((column, j) => {
-    if (column.kind === "labels") {
-      if (column.stray !== undefined) throw strayText(table.path, column.name, column.stray);
-      const numbers = table.columns.findIndex((other) => other.kind === "numbers");
-      throw new GmcError(
-        "GM5006",
-        `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`,
-        [
-          `name the columns that you want, for example ${numbers < 0 ? `${quoted(table.path)}#1-3` : specOf(table.path, table.columns[numbers]!.name, numbers + 1)}`,
-          `read it as a category of its own: ${specOf(table.path, column.name, table.columns.indexOf(column) + 1)}`,
-        ],
-      );
-    }
+    if (column.kind === "labels") throw textAmongNumbers(table, column);
     for (let i = 0; i < table.rows; i++) data[i * columns.length + j] = column.values[i]!;
   });
   const entries = table.named ? { entries: columns.map((column) => column.name) } : {};
@@ -134,17 +120,44 @@ function specOf(path: string, name: string, number: number): string {
   return `${quoted(path)}#${/["+]/.test(name) ? number : quoted(name)}`;
 }
 
-/** GM5006 */
-export function strayText(path: string, name: string, { line, column, text }: Stray): GmcError {
-  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-  return new GmcError(
-    "GM5006",
-    `${path}:${line}, column ${column}: expected a number as in most of the column, found ${JSON.stringify(shown)}`,
-    [
-      "a value that is missing is an empty cell, NA or ?",
-      `a column of categories is read by its name or number: ${specOf(path, name, column)}`,
-    ],
-  );
+/** GM5006 for text in what is read as numbers, with the ways out: its cell, the columns of numbers, a category of its own. */
+export function textAmongNumbers(table: Table, { name, text, mostlyNumbers, labels }: LabelColumn): GmcError {
+  const numbers = table.columns.flatMap((column, j) => (column.kind === "numbers" ? [j + 1] : []));
+  const only = numbers.length === 1 ? numbers[0] : undefined;
+  const columns =
+    only === undefined ? `${quoted(table.path)}#${inRanges(numbers)}` : specOf(table.path, table.columns[only - 1]!.name, only);
+  const [where, shown] = [cellOf(text), shownText(text)];
+  const message = mostlyNumbers
+    ? `${where}: expected a number as in most of the column, found ${shown}`
+    : `${where}: expected a number, found ${shown}; column ${name} holds text (${labels.slice(0, 3).join(", ")})`;
+  return new GmcError("GM5006", message, [
+    ...(mostlyNumbers ? [mendCell] : []),
+    ...(numbers.length > 0 ? [`columns of numbers alone: x=${columns}`] : []),
+    `a column of categories feeds a category variable of its own: y=${specOf(table.path, name, text.column)}`,
+  ]);
+}
+
+/** GM5006 for labels that are given to a variable of numbers: the codes of labels are no values. */
+export function labelsForNumbers(path: string, variable: string, { text, labels = [] }: DataArray, category: string): GmcError {
+  const found = text === undefined ? `labels (${labels.slice(0, 3).join(", ")})` : shownText(text);
+  return new GmcError("GM5006", `${text ? cellOf(text) : path}: expected numbers for ${variable}, found ${found}`, [
+    ...(text === undefined ? [] : [mendCell]),
+    `text that stands for categories feeds a category variable: data ${category}`,
+  ]);
+}
+
+const mendCell =
+  "write the number there or leave the row out; a value that is missing, where the variable may lack some, is an empty cell, NA or ?";
+
+const cellOf = ({ path, line, column }: TextCell): string => `${path}:${line}, column ${column}`;
+
+const shownText = ({ text }: TextCell): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
+/** Ascending numbers as a specification writes them, `1-4+6`. */
+function inRanges(numbers: readonly number[]): string {
+  const starts = numbers.filter((n, i) => i === 0 || n !== numbers[i - 1]! + 1);
+  const ends = numbers.filter((n, i) => n + 1 !== numbers[i + 1]);
+  return starts.map((start, i) => (start === ends[i] ? `${start}` : `${start}-${ends[i]}`)).join("+");
 }
 
 function findColumns(table: Table, part: string): readonly TableColumn[] {
@@ -259,34 +272,37 @@ function isNumber(cell: string): boolean {
   return trimmed !== "" && Number.isFinite(Number(trimmed));
 }
 
-/** Text above numbers in some column, or above nothing at all, and no number in the first row. */
-function looksLikeHeader(rows: readonly Row[]): boolean {
-  const [first, second] = rows;
-  if (first === undefined || first.cells.some(isNumber)) return false;
-  return second === undefined ? !first.cells.some(isMissing) : second.cells.some(isNumber);
+/** Neither a number, infinite ones included, nor missing. */
+const isText = (cell: string): boolean => !isMissing(cell) && Number.isNaN(Number(cell.trim()));
+
+/** Whether numbers outnumber the texts of a column. */
+function mostlyNumbers(rows: readonly Row[], j: number): boolean {
+  let surplus = 0;
+  for (const { cells } of rows) surplus += isNumber(cells[j]!) ? 1 : isText(cells[j]!) ? -1 : 0;
+  return surplus > 0;
 }
 
-function readColumn(name: string, rows: readonly Row[], j: number): TableColumn {
-  const values = new Float64Array(rows.length);
-  let numbers = true;
-  for (let i = 0; i < rows.length && numbers; i++) {
-    const cell = rows[i]!.cells[j]!.trim();
-    const value = Number(cell);
-    if (missing.has(cell.toLowerCase())) values[i] = NaN;
-    else if (Number.isNaN(value)) numbers = false;
-    else values[i] = value;
-  }
-  if (numbers) return { kind: "numbers", name, values };
+/** Text above numbers in some column, or above nothing at all, and no number in the first row. */
+function looksLikeHeader(rows: readonly Row[]): boolean {
+  const [first, ...body] = rows;
+  if (first === undefined || first.cells.some(isNumber)) return false;
+  if (body.length === 0) return !first.cells.some(isMissing);
+  // a slip or a missing value in the second row makes no row of the names above it
+  return body[0]!.cells.some(isNumber) || first.cells.some((_, j) => mostlyNumbers(body, j));
+}
+
+function readColumn(path: string, name: string, rows: readonly Row[], j: number): TableColumn {
   const cells = rows.map((row) => row.cells[j]!.trim());
-  const labels = [...new Set(cells.filter((cell) => !missing.has(cell.toLowerCase())))].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const at = cells.findIndex(isText);
+  if (at < 0) return { kind: "numbers", name, values: Float64Array.from(cells, (cell) => (isMissing(cell) ? NaN : Number(cell))) };
+  const labels = [...new Set(cells.filter((cell) => !isMissing(cell)))].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const codes = new Map(labels.map((label, code) => [label, code]));
-  const text = rows.filter((_, i) => !isNumber(cells[i]!) && !isMissing(cells[i]!));
-  const first = cells.filter(isNumber).length > text.length ? text[0] : undefined;
   return {
     kind: "labels",
     name,
     labels,
     codes: Int32Array.from(cells, (cell) => codes.get(cell) ?? -1),
-    ...(first === undefined ? {} : { stray: { line: first.line, column: j + 1, text: first.cells[j]!.trim() } }),
+    text: { path, line: rows[at]!.line, column: j + 1, text: cells[at]! },
+    mostlyNumbers: mostlyNumbers(rows, j),
   };
 }

@@ -78,7 +78,7 @@ export function familyNames(names: readonly string[], spec: StreamSpec): readonl
 }
 
 /** Step `step`, from 0, of rows [rows, T, ...event]. */
-export function stepOfRows({ shape, dtype, data, labels }: DataArray, step: number): DataArray {
+export function stepOfRows({ shape, dtype, data, labels, text }: DataArray, step: number): DataArray {
   const [rows = 0, steps = 1, ...event] = shape;
   const width = sizeOf(event);
   const out = data.slice(0, rows * width);
@@ -86,7 +86,7 @@ export function stepOfRows({ shape, dtype, data, labels }: DataArray, step: numb
     const start = (row * steps + step) * width;
     out.set(data.subarray(start, start + width), row * width);
   }
-  return { shape: [rows, ...event], dtype, data: out, ...(labels && { labels }) };
+  return { shape: [rows, ...event], dtype, data: out, ...(labels && { labels }), ...(text && { text }) };
 }
 
 /** What a source gave, by the names of today. */

@@ -37,6 +37,9 @@ import type { Tensor } from "../graph/index.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { isChanged } from "./masks.js";
 
+/** Of places in [-bound, bound] float32 keeps bound / 2^24: beyond this a round trip is off by more than 1e-4. */
+const MOST_BOUND = 1000;
+
 export interface SplineOptions {
   /** Default 8. */
   readonly bins?: number;
@@ -55,7 +58,8 @@ export function splineParameters({ bins = 8, bound = 3 }: SplineOptions): number
   if (!Number.isInteger(bins) || bins < 1 || bins * MIN_BIN >= 1) {
     throw new GmcError("GM4021", `splineCoupling: bins is a whole number from 1 to ${Math.ceil(1 / MIN_BIN) - 1}, found ${bins}`);
   }
-  if (!(bound > 0 && bound < Infinity)) throw new GmcError("GM4021", `splineCoupling: bound is a positive number, found ${bound}`);
+  if (!(bound > 0 && bound <= MOST_BOUND))
+    throw new GmcError("GM4021", `splineCoupling: bound is a number above 0 and at most ${MOST_BOUND}, found ${bound}`);
   return 3 * bins - 1;
 }
 

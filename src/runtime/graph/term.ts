@@ -1,17 +1,18 @@
 /** Names for parts of an objective: where a node comes from, and which parts are metrics of their own. */
 import { broadcastTo, div, mul, sum } from "./ops.js";
 import { TermNames } from "./term-names.js";
-import { currentTrace, type Tensor, withOrigin } from "./trace.js";
+import { currentTrace, scalar, type Tensor, type TensorLike, withOrigin } from "./trace.js";
 import type { Origin } from "./types.js";
 
 /**
- * Names a term of an objective: `t`, and every node staged since the last call that has no origin yet, come from `label` at `place`.
- * Also registers `t` as a metric under `label` (see `terms`). Gives `t` back.
+ * Names a term of an objective: `x`, and every node staged since the last call that has no origin yet, come from `label` at `place`.
+ * Also registers `x` as a metric under `label` (see `terms`). Gives `x` back, a number as a constant.
  *
- * Where t stands at every state of a latent that is summed over, `weights` are the states' probabilities; both are [..., B] and broadcast, the states
+ * Where x stands at every state of a latent that is summed over, `weights` are the states' probabilities; both are [..., B] and broadcast, the states
  * among the leading axes. The metric is then the mean under them, [B].
  */
-export function term(label: string, place: string, t: Tensor, weights?: Tensor): Tensor {
+export function term(label: string, place: string, x: TensorLike, weights?: Tensor): Tensor {
+  const t = typeof x === "number" ? scalar(x) : x;
   const named = origin(label, place, t);
   const trace = currentTrace();
   const value = weights === undefined ? t : withOrigin({ label, place }, () => meanUnder(t, weights));
@@ -21,7 +22,8 @@ export function term(label: string, place: string, t: Tensor, weights?: Tensor):
 }
 
 /** As `term`, for a part that is no quantity of its own (a log-density at every state, within the log of a sum): no metric. */
-export function origin(label: string, place: string, t: Tensor): Tensor {
+export function origin(label: string, place: string, x: TensorLike): Tensor {
+  const t = typeof x === "number" ? scalar(x) : x;
   const trace = currentTrace();
   const from: Origin = { label, place };
   for (let i = trace.marker; i < trace.nodes.length; i++) {

@@ -97,14 +97,16 @@ export interface Expected {
   /** Every weight by its state name. */
   readonly weights: Readonly<Record<string, { readonly shape: readonly number[] }>>;
   readonly hyperparameters?: Readonly<Record<string, unknown>>;
+  /** Of the data at hand, as `Manifest.data.rates`. */
+  readonly rates?: Readonly<Record<string, number>>;
 }
 
 /**
- * GM5203 for a checkpoint of another model, GM5204 for weights that are missing or have other shapes.
+ * GM5203 for a checkpoint of another model, GM5204 for weights that are missing or have other shapes, GM5213 for sound of another rate.
  * Gives remarks on what differs and does no harm (the text of the model changed, its weights did not).
  */
 export function checkCompatible(checkpoint: Checkpoint, expected: Expected): readonly string[] {
-  const { model, tensors } = checkpoint.manifest;
+  const { model, tensors, data } = checkpoint.manifest;
   if (model.name !== expected.name) {
     throw new GmcError("GM5203", `${checkpoint.path} is a checkpoint of model ${model.name}, not of ${expected.name}`, [
       "name the run folder of this model",
@@ -125,6 +127,15 @@ export function checkCompatible(checkpoint: Checkpoint, expected: Expected): rea
       `the weights in ${checkpoint.path} do not fit model ${expected.name}: ${wrong.slice(0, 4).join("; ")}${more}`,
       waysToFit(model.hyperparameters, expected.hyperparameters),
     );
+  }
+  for (const [name, rate] of Object.entries(data.rates ?? {})) {
+    const found = expected.rates?.[name] ?? rate;
+    if (found !== rate)
+      throw new GmcError(
+        "GM5213",
+        `the model was trained on sound of ${rate} samples a second, and the rows of ${name} that it is given have ${found}`,
+        [`bring them to that rate: add :rate=${rate} to the data of ${name}`],
+      );
   }
   return model.source === expected.source ? [] : [`the text of model ${model.name} changed since the checkpoint; its weights still fit`];
 }

@@ -19,7 +19,12 @@ export interface Manifest {
   /** gmc, node and whatever the engine adds. Resume is bitwise among equal ones. */
   readonly versions: Readonly<Record<string, string>>;
   /** The specification that the data were loaded by, and its protocol. */
-  readonly data: { readonly spec: string; readonly provenance: readonly string[] };
+  readonly data: {
+    readonly spec: string;
+    readonly provenance: readonly string[];
+    /** Of sound: samples a second by variable. */
+    readonly rates?: Readonly<Record<string, number>>;
+  };
   /** The training loop's own: phase, counters of the random state, data cursor, windows of metrics. */
   readonly cursor: Readonly<Record<string, unknown>>;
   readonly tensors: {
@@ -81,7 +86,11 @@ export const manifestSchema = {
       type: "object",
       additionalProperties: false,
       required: ["spec", "provenance"],
-      properties: { spec: text, provenance: { type: "array", items: text } },
+      properties: {
+        spec: text,
+        provenance: { type: "array", items: text },
+        rates: { type: "object", additionalProperties: { type: "number", exclusiveMinimum: 0 } },
+      },
     },
     cursor,
     tensors: {

@@ -9,7 +9,7 @@ import type { DataArray } from "../data/array.js";
 import type { AudioOptions } from "../data/audio.js";
 import { parseBits } from "../data/bits.js";
 import { unsupported, type ByteSource } from "../data/bytes.js";
-import { parseCsv, strayText, tableArray } from "../data/csv.js";
+import { parseCsv, tableArray, textAmongNumbers } from "../data/csv.js";
 import { parseIdx } from "../data/idx.js";
 import { inflateSource, isGzip } from "../data/inflate.js";
 import { parseMat4 } from "../data/mat.js";
@@ -74,22 +74,26 @@ export function optionsOfFile(base: string, path: string): readonly ReadingOptio
 
 /** The one array of a file, or the `part` of it that is named; of a folder its pictures or its sound. `path` is relative to `base`. */
 export async function readArray(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadField> {
-  const fields = await readFields(base, path, part, options);
+  const fields = await fieldsOf(base, path, part, options, true);
   if (part === undefined && isFolderPath(path, resolve(base, path))) return fields["x"]!;
   const names = Object.keys(fields);
   if (names.length > 1) {
-    // A table is one array unless it is asked for its columns; what else has several arrays is asked which.
     throw new GmcError("GM5007", `${path} holds several arrays: ${names.join(", ")}`, [`name one, for example ${path}#${names[0]}`]);
   }
   return fields[names[0]!]!;
 }
 
 /** All arrays of a file by name. A table offers its numbers as `x` and each text column under its own name; a folder `x` and, of subfolders, `y`. */
-export async function readFields(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadFields> {
+export function readFields(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadFields> {
+  return fieldsOf(base, path, part, options, false);
+}
+
+/** `asOne`: one array is asked for. */
+async function fieldsOf(base: string, path: string, part: string | undefined, options: ReadOptions, asOne: boolean): Promise<ReadFields> {
   const absolute = resolve(base, path);
   if (isFolderPath(path, absolute)) return readFolder(absolute, path, part, options);
   const source = await unpacked({ path, bytes: readNamed(absolute, path) });
-  const fields = named(base, path, await parseFields(kindOf(path), source, part, options), options);
+  const fields = named(base, path, await parseFields(kindOf(path), source, part, options, asOne), options);
   if (options.size === undefined) return fields;
   const [height, width] = options.size;
   if (!Object.values(fields).some(({ array }) => array.shape.length >= 3))
@@ -147,7 +151,13 @@ const values = (array: DataArray): ReadField => ({ array, role: array.labels ===
 const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, values(array)]));
 
-async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ReadOptions): Promise<ReadFields> {
+async function parseFields(
+  kind: Kind,
+  source: ByteSource,
+  part: string | undefined,
+  options: ReadOptions,
+  asOne: boolean,
+): Promise<ReadFields> {
   switch (kind) {
     case "npz": {
       if (part === undefined && isScipy(npzNames(source))) return { x: values(await readScipy(source)) };
@@ -162,12 +172,12 @@ async function parseFields(kind: Kind, source: ByteSource, part: string | undefi
       if (part !== undefined) return { x: values(tableArray(table, part)) };
       const labels = table.columns.filter((column) => column.kind === "labels");
       if (labels.length === 0) return { x: values(tableArray(table)) };
-      for (const { name, stray } of labels) if (stray !== undefined) throw strayText(source.path, name, stray);
-      const numbers = table.columns.filter((column) => column.kind === "numbers").map((column) => column.name);
+      const numbers = table.columns.filter((column) => column.kind === "numbers");
+      // A table that is asked for one array is all numbers, or one column; else columns of text are fields of their own, but for slips.
+      const wrong = labels.find((column) => column.mostlyNumbers || (asOne && numbers.length > 0));
+      if (wrong !== undefined) throw textAmongNumbers(table, wrong);
       return {
-        ...(numbers.length > 0
-          ? { x: values(tableArray({ ...table, columns: table.columns.filter((column) => column.kind === "numbers") })) }
-          : {}),
+        ...(numbers.length > 0 ? { x: values(tableArray({ ...table, columns: numbers })) } : {}),
         ...Object.fromEntries(
           labels.map((column) => [
             /^\d+$/.test(column.name) && labels.length === 1 ? "y" : column.name,

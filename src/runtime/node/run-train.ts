@@ -10,6 +10,7 @@
  * const again = await loadTrained(model, "trained/vae", { data: "mnist" });
  * ```
  */
+import { soundRates } from "../data/audio.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Engine, HostTensor } from "../engines/engine.js";
 import { chooseEngine } from "../engines/registry.js";
@@ -66,6 +67,7 @@ export async function loadTrained(model: ModelDefinition, folder: string, option
     source: model.source.sha256,
     hyperparameters: model.hyperparameters,
     weights: Object.fromEntries(leaves.map(({ path, spec }) => [path, { shape: spec.shape }])),
+    rates: soundRates(dataset),
   });
   const session = await (await engineOf(options.engine)).open(options.engineOptions);
   for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);
@@ -118,7 +120,7 @@ async function save(trained: TrainedSession, folder: string, seed: number, step:
       seed,
       engine: { name: session.engine, detail: "", threads: null },
       versions: { gmc: model.source.compiler, node: process.versions.node },
-      data: { spec: dataset.name, provenance: dataset.provenance },
+      data: { spec: dataset.name, provenance: dataset.provenance, rates: soundRates(dataset) },
       cursor: {},
     },
     tensors,

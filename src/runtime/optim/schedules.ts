@@ -19,7 +19,7 @@ export type Schedule =
   | { readonly kind: "stepDecay"; readonly start: number; readonly factor: number; readonly every: Span }
   /** `pieces` one after another, each `for` its length; the last value stays */
   | { readonly kind: "piecewise"; readonly pieces: readonly { readonly value: number; readonly for: Span }[] }
-  /** `then`, scaled from 0 up to 1 along a straight line over `over` */
+  /** `then`, scaled along a straight line over `over`: by 1/n in the first of n steps, by 1 in the last and from then on */
   | { readonly kind: "warmup"; readonly over: Span; readonly then: Schedule };
 
 /** Where training stands. */
@@ -60,7 +60,7 @@ export function piecewise(pieces: readonly { readonly value: number; readonly fo
   return { kind: "piecewise", pieces };
 }
 
-/** `warmup({ steps: 500 }, cosine(…))` or `warmup({ steps: 500 }, 1e-3)` */
+/** Of a learning rate (Goyal et al. 2017), for which 0 would waste a step; a weight of a KL starts at 0: `linear(0, 1, …)`. `warmup({ steps: 500 }, cosine(…))` or `warmup({ steps: 500 }, 1e-3)` */
 export function warmup(over: Span, then: Schedule | number): Schedule {
   return {
     kind: "warmup",

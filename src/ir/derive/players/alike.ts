@@ -37,7 +37,8 @@ export function checkAlike(context: DeriveContext, players: readonly Player[]): 
       // of several heads one may be for data and another for samples
       if (!(isOneWay && [...verdictsIn(context, derived, net)].every(isVerdict)) && !isCopied(sides, net)) continue;
       told.add(derived);
-      tell(context, derived, { net, data, samples, way: isOneWay ? way : undefined });
+      const isShared = others.some(({ update: { value } }) => holds(value, samples.expr) && !holds(value, data.expr));
+      tell(context, derived, { net, data, samples, way: isOneWay ? way : undefined, isShared });
     }
   return told;
 }
@@ -79,18 +80,35 @@ function keyOf({ expr, sign }: Term, net: string): string | undefined {
   return free ? undefined : `${String(sign)} ${key}`;
 }
 
+/** Is a term of a template, by its place, in another statement too? */
+function holds(value: Expr, { span }: Expr): boolean {
+  let found = false;
+  walkExpr(value, (e) => (found ||= e.span.file === span.file && e.span.start === span.start && e.span.end === span.end));
+  return found;
+}
+
 interface Found {
   readonly net: string;
   readonly data: Term;
   readonly samples: Term;
   readonly way: Sign | undefined;
+  /** The term of samples is one of a template that another statement calls. */
+  readonly isShared: boolean;
 }
 
-function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, samples, way }: Found): void {
+function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, samples, way, isShared }: Found): void {
   const does = way === 1 ? "raises" : way === -1 ? "lowers" : "moves";
   const here = ({ expr }: Term): boolean => expr.span.file.path === update.span.file.path;
   const show = (e: Expr): string => (e.span.file.path === update.span.file.path ? textOf(e.span) : printExpr(e));
   const text = (t: Term): string => `\`${show(t.expr)}\``;
+  const { span } = samples.expr;
+  const isWritten = span.file === update.span.file && span.start >= update.span.start && span.end <= update.span.end;
+  // what is changed in the body of an objective changes in all statements that call it
+  const where = isWritten
+    ? ""
+    : isShared
+      ? ", written out in this statement: others call the same objective, and need it as it is"
+      : ", in the body of the objective that this statement calls";
   report(
     context.diagnostics,
     "GM3761",
@@ -102,7 +120,7 @@ function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, sa
         ...(here(samples) ? [{ span: samples.expr.span, text: "and this on samples" }] : []),
       ],
       help: [
-        `${text(data)} and ${text(samples)} ask the same of both: ${wayOut(samples, net, show)}`,
+        `${text(data)} and ${text(samples)} ask the same of both: ${wayOut(samples, net, isShared && !isWritten ? printExpr : show)}${where}`,
         "a critic holds data against samples: it raises what it says of the one and lowers what it says of the other",
       ],
     },
