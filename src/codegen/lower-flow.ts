@@ -115,6 +115,12 @@ export function lowerOwn(scope: Scope, step: OwnStep): Js {
           scalar: conditionerJs(scope, jacobian.scalar, "z"),
           rest: conditionerJs(scope, jacobian.rest, "z", "s"),
         });
+      case "linear":
+        // conditions come row by row
+        return object({
+          kind: str("linear"),
+          perRow: step.forward.given.length > 0 ? { kind: "boolean", value: true } : undefined,
+        });
       default:
         return object({ kind: str(jacobian.kind) });
     }

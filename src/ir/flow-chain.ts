@@ -10,7 +10,7 @@ import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { attributed } from "./attribution.js";
 import { builtins, type OptionSpec } from "./builtins.js";
 import { appendOwn } from "./flow-own.js";
-import { conditionerOf } from "./flow-conditioner.js";
+import { conditionerOf, conditionOf } from "./flow-conditioner.js";
 import { sizes } from "./flow-onto.js";
 import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
 import { adoptWeights, type Env, freshId, newOwner, newPlace, within } from "./env.js";
@@ -107,6 +107,21 @@ const hidesHelp = (name: string): readonly string[] =>
 const layerHelp = (what: string): readonly string[] =>
   what === "a layer" ? ["a net stands inside a bijection, which keeps part of its input: `coupling(mlp([64, 64]))`"] : [];
 
+/** Values of a step's conditions: the same in both directions. */
+function conditionsOf(env: Env, { decl }: FlowEntity, { actuals, given, span }: StepCall): readonly Expr[] | undefined {
+  const values = givenOf(env, decl, given, span, { actuals });
+  if (!values || !env.owner.random) return values;
+  const what = `a condition of \`${decl.name.name}\``;
+  report(
+    env.cx.diagnostics,
+    "GM2080",
+    span,
+    { what },
+    { help: ["leave `dropout` out of it, or draw it in the density: `x = f(z | dropout(y, 0.5))`"] },
+  );
+  return undefined;
+}
+
 /** A flow of the model as a step of another: its one instance. */
 function appendFlow(env: Env, entity: FlowEntity, { actuals, given, span }: StepCall, chain: Chain): boolean {
   const [first] = actuals;
@@ -117,10 +132,11 @@ function appendFlow(env: Env, entity: FlowEntity, { actuals, given, span }: Step
     report(env.cx.diagnostics, "GM2025", first.span, { what: `\`${name}\``, most: 0, given: actuals.length }, { help });
     return false;
   }
-  const values = givenOf(env, entity.decl, given, span, { actuals });
+  const values = conditionsOf(env, entity, { actuals, given, span });
   const flow = values && flowOf(env, entity, values, chain.side, span);
   if (!flow || !values || !fits(env, `\`${flow.name}\``, flow.from, chain.side, span)) return false;
-  chain.steps.push({ kind: "flow", flow: flow.name, given: values, from: flow.from, to: flow.to, span });
+  const conditions = values.map((value) => conditionOf(env, flow.name, value));
+  chain.steps.push({ kind: "flow", flow: flow.name, given: conditions, from: flow.from, to: flow.to, span });
   chain.side = flow.to;
   return true;
 }
@@ -135,7 +151,7 @@ function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: 
     report(cx.diagnostics, "GM2005", span, { what: "flow", cycle: cycle.join(" -> ") });
     return false;
   }
-  const values = givenOf(env, entity.decl, given, span, { actuals });
+  const values = conditionsOf(env, entity, { actuals, given, span });
   const here = newPlace(env.owner, name);
   const scope = new Scope(entity.scope);
   if (!values || !bindFormals(env, entity, actuals, scope, span)) return false;

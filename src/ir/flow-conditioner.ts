@@ -13,7 +13,7 @@ import { type Env, freshId, newOwner, type Owner } from "./env.js";
 import { factsOf, netKey } from "./facts.js";
 import { sameShape, showShape, tensor } from "./shapes.js";
 import type { Conditioner, Dim, Expr, LayerInstance, Local, Net } from "./types.js";
-import { walkExpr } from "./walk.js";
+import { childrenOf, walkExpr } from "./walk.js";
 
 interface Wanted {
   /** "`coupling`" */
@@ -44,7 +44,7 @@ export function conditionerOf(env: Env, wanted: Wanted): Conditioner | undefined
   const features = value && requireTensor(env, value);
   if (!value || !features) return undefined;
   if (owner.random) {
-    report(cx.diagnostics, "GM2080", written.span, { what: wanted.what }, { help: ["leave `dropout` out of it"] });
+    report(cx.diagnostics, "GM2080", written.span, { what: `the net of ${wanted.what}` }, { help: ["leave `dropout` out of it"] });
     return undefined;
   }
   if (!fits(env, wanted, features.shape)) return undefined;
@@ -104,3 +104,36 @@ function outputLayer(owner: Owner, value: Expr, { to, span }: Wanted): Expr {
   owner.weights.push({ kind: "layer", name: "out", layer: instance });
   return { kind: "layer", instance, args: [value], type: tensor(to), span: value.span };
 }
+
+/** A function of the flow as a net: what it is conditioned on comes after its own arguments. */
+export function netOf(env: Env, wanted: string, inputs: readonly Local[], result: Expr, span: Span): Conditioner {
+  const { cx } = env;
+  const given: Local[] = [];
+  walkExpr(result, (e) => {
+    if (e.kind === "local" && ![...inputs, ...given].some((l) => l.id === e.local.id)) given.push(e.local);
+  });
+  const net: Net = {
+    name: freshId(cx, wanted),
+    path: env.owner.path,
+    params: [...inputs, ...given],
+    body: [],
+    result,
+    weights: [],
+    random: false,
+    doc: undefined,
+    span,
+  };
+  cx.facts.set(netKey(net.name), factsOf(cx, result));
+  cx.nets.push(net);
+  cx.netByName.set(net.name, net);
+  return { net: net.name, given: given.map((local): Expr => ({ kind: "local", local, type: local.type, span })) };
+}
+
+/** The condition of a step, as a net where weights are behind it: a flow's weights are those of its nets and bijections. */
+export function conditionOf(env: Env, flow: string, value: Expr): Expr {
+  if (!readsWeights(value)) return value;
+  const { net, given } = netOf(env, camel(`${env.owner.path}_${flow}_given`.replaceAll(".", "_")), [], value, value.span);
+  return { kind: "netCall", net, args: given, type: value.type, span: value.span };
+}
+
+const readsWeights = (e: Expr): boolean => ["layer", "param", "netCall", "flowCall"].includes(e.kind) || childrenOf(e).some(readsWeights);

@@ -11,7 +11,8 @@ import { requireTensor } from "./builtin-call.js";
 import { type Env, freshId, within } from "./env.js";
 import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
-import { factsOf, factsOfDomain, netKey } from "./facts.js";
+import { factsOf, factsOfDomain } from "./facts.js";
+import { netOf } from "./flow-conditioner.js";
 import { rangeOfSum, roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
@@ -24,7 +25,7 @@ import { type Chain, declaredSide } from "./flow-chain.js";
 import { denseStructure, type Found, isLinear, MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
 import { elementCount, sameShape, showShape, sizesOf, tensor } from "./shapes.js";
-import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
+import type { Expr, Local, Net, OwnStep, Side } from "./types.js";
 import { childrenOf, walkExpr } from "./walk.js";
 
 export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
@@ -404,28 +405,4 @@ function reportsSingular(
     },
   );
   return true;
-}
-
-/** A function of the flow as a net: what it is conditioned on comes after its own arguments. */
-function netOf(env: Env, wanted: string, inputs: readonly Local[], result: Expr, span: Span): Conditioner {
-  const { cx } = env;
-  const given: Local[] = [];
-  walkExpr(result, (e) => {
-    if (e.kind === "local" && ![...inputs, ...given].some((l) => l.id === e.local.id)) given.push(e.local);
-  });
-  const net: Net = {
-    name: freshId(cx, wanted),
-    path: env.owner.path,
-    params: [...inputs, ...given],
-    body: [],
-    result,
-    weights: [],
-    random: false,
-    doc: undefined,
-    span,
-  };
-  cx.facts.set(netKey(net.name), factsOf(cx, result));
-  cx.nets.push(net);
-  cx.netByName.set(net.name, net);
-  return { net: net.name, given: given.map((local): Expr => ({ kind: "local", local, type: local.type, span })) };
 }

@@ -6,10 +6,10 @@ export function bijectionsOf(steps: readonly FlowStep[]): readonly BijectionStep
   return steps.flatMap((s) => (s.kind === "bijection" ? [s, ...bijectionsOf(s.inner?.steps ?? [])] : []));
 }
 
-/** Nets that a flow's bijections take their parameters from, or are written as. */
+/** Nets that a flow's bijections take their parameters from, or are written as, and those that make the conditions of its steps. */
 export function netsIn(steps: readonly FlowStep[]): readonly string[] {
   return steps.flatMap((s) => {
-    if (s.kind === "flow") return [];
+    if (s.kind === "flow") return s.given.flatMap((e) => (e.kind === "netCall" ? [e.net] : []));
     if (s.kind === "bijection") return [...(s.conditioner ? [s.conditioner.net] : []), ...netsIn(s.inner?.steps ?? [])];
     const parts = s.jacobian.kind === "rankOne" ? [s.jacobian.scalar, s.jacobian.rest] : [];
     return [s.forward, ...(s.inverse ? [s.inverse] : []), ...parts].map((c) => c.net);

@@ -139,6 +139,45 @@ model M(D = 3) {
     expect(densities[0]).not.toBeCloseTo(densities[1]!, 3);
   });
 
+  it.each([
+    ["a layer", "", "g(| dense(e, 2))", "f.dense1.kernel"],
+    ["a net of the file", "", "g(| e |> mlp([4]) |> dense(2))", "f.mlp1.dense1.kernel"],
+    ["a net of the model", "net enc(e) = e |> dense(2) |> tanh", "g(| enc(e))", "enc.dense1.kernel"],
+    ["a parameter", "param b : real[2] = 1", "g(| e * b)", "b"],
+    ["a parameter alone", "param b : real[2] = 1", "g(| b) |> g(| e)", "b"],
+  ])("weights in the condition of a step are the flow's: %s", (_, declared, step, path) => {
+    const loaded = loadModel(`
+net cond(t, e) = concat(t, e) |> mlp([8])
+model M(D = 4) {
+  data x : real[D], y : real[2]
+  latent z : real[D]
+  ${declared}
+  flow g(z | e) on real[D] = coupling(cond(e)) |> reverse
+  flow f(z | e) = affine |> ${step}
+  density p(x, z | y) { z ~ Normal(0, 1)  x = f(z | y) }
+  train { maximize log p(x | y) }
+}`);
+    const state = someWeights(loaded);
+    const update = loaded.model.train[0]!.updates[0]!;
+    const y = { shape: [1, 2], data: [0.7, -1.1] };
+    const z = normals(4, 4);
+    const density = (at: typeof state, x: readonly number[]): number => {
+      const { value } = runModel(
+        loaded,
+        ({ w, x: data, key, rows }) => ({ value: update.value({ w, data, key, rows, schedule: {}, carried: {} } as never) }),
+        { data: { x: { shape: [1, 4], data: x }, y }, state: at },
+      );
+      return value![0]!;
+    };
+    const given = { z: { shape: [1, 4], data: z }, y };
+    const x = drawn(loaded, "sampleP", state, given)["x"]!;
+    const expected = logNormal(z) - logDetOf(loaded, "sampleP", state, given, "z", "x");
+    expect(density(state, x)).toBeCloseTo(expected, 5);
+    // read, and moved by the statement
+    expect(density({ ...state, [path]: state[path]!.map((v) => v + 0.5) }, x)).not.toBeCloseTo(expected, 3);
+    expect(loaded.compiled.diagnostics.map((d) => d.code)).not.toContain("GM3510");
+  });
+
   it("from a mixture that sums out, the flow conditioned on the component", () => {
     const loaded = loadModel(`
 net cond(t, e) = concat(t, e) |> mlp([8])

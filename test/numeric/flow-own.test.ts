@@ -84,6 +84,55 @@ describe("flows that are written out", () => {
     }
   });
 
+  it.each([
+    [
+      "stack(e[1] * z[1] - z[2], z[1] + e[2] * z[2]) + e",
+      "stack(e[2] * (x[1] - e[1]) + x[2] - e[2], e[1] * (x[2] - e[2]) - x[1] + e[1]) / (e[1] * e[2] + 1)",
+    ],
+    ["z @ reshape(concat(e, stack(-1, 2)), 2, 2)", "stack(2 * x[1] + x[2], e[1] * x[2] - e[2] * x[1]) / (2 * e[1] + e[2])"],
+    // the matrix is alike for all rows, the shift is not
+    ["stack(z[1] - 2 * z[2], z[1] + z[2]) + e", "stack(x[1] - e[1] + 2 * (x[2] - e[2]), x[2] - e[2] - x[1] + e[1]) / 3"],
+  ])("a linear map of each row's own condition, %s", (forward, inverse) => {
+    const loaded = loadModel(`
+model M {
+  data x : real[2], y : real[2]
+  latent z : real[2]
+  param w : real
+  flow f(z | e) on real[2] { forward(z) = ${forward}  inverse(x) = ${inverse} }
+  density p(x, z | y) { z ~ Normal(w, 1)  x = f(z | y) }
+  train { maximize log p(x | y) }
+}`);
+    const state = { w: [0] };
+    const update = loaded.model.train[0]!.updates[0]!;
+    const density = (x: readonly number[], y: readonly number[]): readonly number[] => {
+      const shape = [x.length / 2, 2];
+      const { value } = runModel(
+        loaded,
+        ({ w, x: data, key, rows }) => ({ value: update.value({ w, data, key, rows, schedule: {}, carried: {} } as never) }),
+        { data: { x: { shape, data: x }, y: { shape, data: y } }, state },
+      );
+      return value!;
+    };
+    // as many rows as entries, and other numbers
+    for (const rows of [1, 2, 3]) {
+      const [all, conditions] = [normals(4, 2 * rows), normals(5, 2 * rows)];
+      const alone = Array.from({ length: rows }, (_, r) => {
+        const [z, y] = [all, conditions].map((v) => v.slice(2 * r, 2 * r + 2)) as [number[], number[]];
+        const given = { z: { shape: [1, 2], data: z }, y: { shape: [1, 2], data: y } };
+        const x = drawn(loaded, "sampleP", state, given)["x"]!;
+        const expected = logNormal(z) - logDetOf(loaded, "sampleP", state, given, "z", "x");
+        expect(density(x, y)[0]).toBeCloseTo(expected, 5);
+        return { x, expected };
+      });
+      const together = density(
+        alone.flatMap((row) => row.x),
+        conditions,
+      );
+      expect(together).toHaveLength(rows);
+      alone.forEach(({ expected }, r) => expect(together[r]).toBeCloseTo(expected, 5));
+    }
+  });
+
   it("both directions agree", () => {
     const flow =
       "flow f on real[D] { forward(z) = stack(z[1] * exp(z[2]) + z[2]^2, 2 * z[2])  inverse(x) = stack((x[1] - (x[2] / 2)^2) / exp(x[2] / 2), x[2] / 2) }";

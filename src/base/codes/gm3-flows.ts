@@ -46,7 +46,7 @@ export const gm2Flows = {
   GM2080: code<{ what: string }>(
     "error",
     "Conditioner that draws",
-    (a) => `the net of ${a.what} draws random numbers: going back would not undo going forth`,
+    (a) => `${a.what} draws random numbers: going back would not undo going forth`,
   ),
   GM2081: code<{ flow: string; formal: string }>(
     "error",

@@ -52,7 +52,7 @@ export const weightEntries = remembered((context: DeriveContext): readonly Weigh
   const within = new Set([...conditioners].flatMap((net) => model.nets.filter((n) => n.path.startsWith(`${net.path}.`))));
   for (const net of model.nets) if (!conditioners.has(net) && !within.has(net)) ofNet(net);
   for (const flow of model.flows) {
-    for (const name of netsIn(flow.steps.filter((s) => s.kind === "own"))) ofNet(netOf(context, name));
+    for (const name of netsIn(flow.steps.filter((s) => s.kind !== "bijection"))) ofNet(netOf(context, name));
     for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
       if (instance.parameterCount > 0)
         found.set(instance.path, {
@@ -65,6 +65,8 @@ export const weightEntries = remembered((context: DeriveContext): readonly Weigh
       for (const inner of net ? model.nets.filter((n) => n === net || n.path.startsWith(`${net.path}.`)) : []) ofNet(inner);
     }
   }
+  // below a net at the flow's own path, such as a step's condition, stand nets of no bijection
+  within.forEach(ofNet);
   for (const density of model.densities) {
     for (const s of density.statements) {
       if (s.kind === "bind") visit(s.binding.value);

@@ -26,6 +26,7 @@ import {
   stack,
   sub,
   sum,
+  transpose,
 } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { sizeOf } from "../graph/shape.js";
@@ -45,7 +46,8 @@ export type Jacobian =
   | { readonly kind: "triangular"; readonly levels: readonly Level[] }
   /** `scalar` z -> [...leading]; `rest` (z, s of z's shape) -> x, entry by entry. */
   | { readonly kind: "rankOne"; readonly scalar: (z: Tensor) => Tensor; readonly rest: (z: Tensor, s: Tensor) => Tensor }
-  | { readonly kind: "linear" }
+  /** `perRow` where what is closed over, such as a condition, may differ from row to row; else one matrix stands for all. */
+  | { readonly kind: "linear"; readonly perRow?: boolean }
   | { readonly kind: "dense" };
 
 export interface OwnFlowOptions extends EventOptions {
@@ -103,8 +105,13 @@ function logAbsDet(z: Tensor, x: Tensor, event: Shape, forward: (z: Tensor) => T
     }
     case "linear": {
       const n = sizeOf(event);
-      const rows = sub(forward(reshape(eye(n), [n, ...event])), forward(constant(0, [1, ...event])));
-      return broadcastTo(gramSchmidt(reshape(rows, [n, n]), "linear"), leadOf("flow", z, event));
+      const lead = leadOf("flow", z, event);
+      const per = jacobian.perRow === true ? lead : [];
+      const units = reshape(eye(n), [n, ...per.map(() => 1), ...event]);
+      const rows = sub(forward(broadcastTo(units, [n, ...per, ...event])), forward(constant(0, [1, ...per, ...event])));
+      const order = [...per.map((_, i) => i + 1), 0, per.length + 1];
+      const matrix = transpose(reshape(rows, [n, ...per, n]), order);
+      return broadcastTo(gramSchmidt(matrix, "linear"), lead);
     }
     case "dense": {
       const lead = leadOf("flow", z, event);
