@@ -87,7 +87,9 @@ function chosenBy(
   const asked = request.choices.latents.get(variable) ?? request.choices.latents.get(undefined);
   if (asked) {
     const entry = latentEntries.get(asked.entry.name);
-    const why = entry ? (entry.rule.misfit(facts, asked.options) ?? coupling(entry, request.body)) : "it is none for a draw";
+    const why = entry
+      ? (entry.rule.misfit(facts, asked.options) ?? coupling(entry, request.body) ?? controlMisfit(context, drawn, request, asked, entry))
+      : "it is none for a draw";
     if (entry && why === undefined)
       return moved || entry.rule.surrogate.kind === "states" ? askedFor(entry, asked, facts) : unmoved(request);
     reportMisfit(context, drawn, facts, asked, why ?? "", request.body);
@@ -109,6 +111,25 @@ function chosenBy(
     `or draw \`${variable}\` from a reparameterised distribution such as Normal or Logistic`,
     ...legalHelp(facts, drawn, request.body),
   ]);
+  return undefined;
+}
+
+/** Why a function of the sample that is averaged beside the value, a control variate, does not fit: steps and `stop` in it count as in the value. */
+function controlMisfit(
+  context: DeriveContext,
+  drawn: Drawn,
+  request: DrawRequest,
+  { exprs, options }: Chosen,
+  { rule, options: known }: LatentEntry,
+): string | undefined {
+  if (request.over === undefined) return undefined;
+  for (const { name, kind } of known) {
+    const control = kind === "expression" ? exprs[name] : undefined;
+    if (!control) continue;
+    const facts = factsOf(context, drawn, { ...request, body: control }, stepOf(context, drawn.draw, drawn.variable, control).step);
+    const why = facts && rule.misfit(facts, options);
+    if (why !== undefined) return why;
+  }
   return undefined;
 }
 
