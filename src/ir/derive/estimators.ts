@@ -26,6 +26,8 @@ export interface DrawRequest {
   readonly choices: Choices;
   /** Rows of the streams that draws around it have taken. */
   readonly taken: Taken;
+  /** Whether what may be missing is drawn only in the rows that miss it. */
+  readonly fills: boolean;
   /** What the `E` averages. */
   readonly body: Expr;
   readonly span: Span;
