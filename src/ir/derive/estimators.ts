@@ -17,7 +17,9 @@ import { type DeriveContext, variablesIn } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { stepOf, stopOf } from "./steps.js";
+import { type Meaning, stepOf, type Steps, stopOf } from "./steps.js";
+import { gradientParts, stopsGradient } from "./gradient-parts.js";
+import { walk } from "./walk-bindings.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
@@ -63,12 +65,11 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
   const { draw, variable } = drawn;
-  const { step, unsure } =
-    request.over === undefined ? { step: undefined, unsure: undefined } : stepOf(context, draw, variable, request.body);
-  const facts = factsOf(context, drawn, request, step);
+  const steps = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
+  const facts = factsOf(context, drawn, request, steps?.step);
   if (!facts) return undefined;
-  const choice = chosenBy(context, drawn, request, facts, step);
-  return choice?.path === "reparameterised" && unsure ? { ...choice, unsure: printExpr(unsure) } : choice;
+  const choice = chosenBy(context, drawn, request, facts, steps);
+  return choice?.path === "reparameterised" && steps?.unsure ? { ...choice, unsure: printExpr(steps.unsure) } : choice;
 }
 
 function chosenBy(
@@ -76,10 +77,10 @@ function chosenBy(
   drawn: Drawn,
   request: DrawRequest,
   facts: DrawFacts,
-  step: Expr | undefined,
+  steps: Steps | undefined,
 ): Choice | undefined {
   const { draw, variable, dist, moved } = drawn;
-  if (step) warnOfWeighedStep(context, drawn, request, step);
+  if (steps?.step) warnOfWeighedStep(context, drawn, request, steps.step, steps.meant);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;
   if (facts.sequential && !enumerable) {
@@ -136,20 +137,36 @@ function controlMisfit(
 }
 
 /** What a step is of: behind comparisons, signs and conditions, which have no gradient themselves. */
-function steppedIn(e: Expr): readonly Expr[] {
-  if (e.kind !== "builtin") return [e];
+function steppedIn(expr: Expr, meant: Meaning): readonly Expr[] {
+  const e = meant(expr);
+  if (e.kind !== "builtin" || stopsGradient(e)) return [e];
   const [condition] = e.args;
-  if (e.fn === "where" && condition) return steppedIn(condition);
-  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap(steppedIn) : [e];
+  if (e.fn === "where" && condition) return steppedIn(condition, meant);
+  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap((a) => steppedIn(a, meant)) : [e];
+}
+
+/** Weights that have a gradient in what a step is of, through the arguments of the nets around it too. */
+function weightsAtStep(context: DeriveContext, step: Expr, meant: Meaning): readonly string[] {
+  const parts = new Set(steppedIn(step, meant));
+  const seen = new Set<string>();
+  // the set grows as it is walked
+  for (const part of parts) walk(context, part, (e) => e.kind === "local" && parts.add(meant(e)), seen, gradientParts(context));
+  return weightsWithGradient(context, [...parts]);
 }
 
 /**
  * `E[z ~ q(z | x)](where(z > c, 2, 0))` changes smoothly with c, by the density of z at c, and no derivative of a sample or a score tells of it: c would be moved
  * by what else reads it alone.
  */
-function warnOfWeighedStep(context: DeriveContext, { variable, dist }: Drawn, { over, span }: DrawRequest, step: Expr): void {
+function warnOfWeighedStep(
+  context: DeriveContext,
+  { variable, dist }: Drawn,
+  { over, span }: DrawRequest,
+  step: Expr,
+  meant: Meaning,
+): void {
   if (distributionOf(dist)?.discrete) return;
-  const weight = weightsWithGradient(context, steppedIn(step)).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
+  const weight = weightsAtStep(context, step, meant).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
   if (weight === undefined) return;
   report(
     context.diagnostics,
