@@ -102,9 +102,7 @@ const smooth = ({ dist, step }: DrawFacts): string | undefined =>
 
 /** At a step the relaxed sample has no slope: a relaxation teaches nothing there, and a control variate no longer has the gradient of its mean. */
 const slopes = ({ step }: DrawFacts): string | undefined =>
-  step !== undefined
-    ? `what is averaged steps as the relaxed sample moves, at \`${step}\`, of which the derivative of that sample sees nothing`
-    : undefined;
+  step !== undefined ? `\`${step}\` steps as the relaxed sample moves, and the derivative of that sample sees nothing of it` : undefined;
 
 /** Its density counts what a control variate, whose gradient is that of the relaxed sample, does not. */
 const unstopped = ({ stop }: DrawFacts): string | undefined =>

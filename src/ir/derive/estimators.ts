@@ -17,7 +17,9 @@ import { type DeriveContext, variablesIn } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { stepOf, stopOf } from "./steps.js";
+import { type Meaning, stepOf, type Steps, stopOf } from "./steps.js";
+import { gradientParts, stopsGradient } from "./gradient-parts.js";
+import { walk } from "./walk-bindings.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
 export interface DrawRequest {
@@ -26,6 +28,8 @@ export interface DrawRequest {
   readonly choices: Choices;
   /** Rows of the streams that draws around it have taken. */
   readonly taken: Taken;
+  /** Whether what may be missing is drawn only in the rows that miss it. */
+  readonly fills: boolean;
   /** What the `E` averages. */
   readonly body: Expr;
   readonly span: Span;
@@ -61,12 +65,11 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 /** Undefined after an error has been reported. */
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
   const { draw, variable } = drawn;
-  const { step, unsure } =
-    request.over === undefined ? { step: undefined, unsure: undefined } : stepOf(context, draw, variable, request.body);
-  const facts = factsOf(context, drawn, request, step);
+  const steps = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
+  const facts = factsOf(context, drawn, request, steps?.step);
   if (!facts) return undefined;
-  const choice = chosenBy(context, drawn, request, facts, step);
-  return choice?.path === "reparameterised" && unsure ? { ...choice, unsure: printExpr(unsure) } : choice;
+  const choice = chosenBy(context, drawn, request, facts, steps);
+  return choice?.path === "reparameterised" && steps?.unsure ? { ...choice, unsure: printExpr(steps.unsure) } : choice;
 }
 
 function chosenBy(
@@ -74,10 +77,10 @@ function chosenBy(
   drawn: Drawn,
   request: DrawRequest,
   facts: DrawFacts,
-  step: Expr | undefined,
+  steps: Steps | undefined,
 ): Choice | undefined {
   const { draw, variable, dist, moved } = drawn;
-  if (step) warnOfWeighedStep(context, drawn, request, step);
+  if (steps?.step) warnOfWeighedStep(context, drawn, request, steps.step, steps.meant);
   const exact = latentEntries.get("enumerate");
   const enumerable = exact?.rule.misfit(facts, {}) === undefined;
   if (facts.sequential && !enumerable) {
@@ -87,7 +90,9 @@ function chosenBy(
   const asked = request.choices.latents.get(variable) ?? request.choices.latents.get(undefined);
   if (asked) {
     const entry = latentEntries.get(asked.entry.name);
-    const why = entry ? (entry.rule.misfit(facts, asked.options) ?? coupling(entry, request.body)) : "it is none for a draw";
+    const why = entry
+      ? (entry.rule.misfit(facts, asked.options) ?? coupling(entry, request.body) ?? controlMisfit(context, drawn, request, asked, entry))
+      : "it is none for a draw";
     if (entry && why === undefined)
       return moved || entry.rule.surrogate.kind === "states" ? askedFor(entry, asked, facts) : unmoved(request);
     reportMisfit(context, drawn, facts, asked, why ?? "", request.body);
@@ -112,21 +117,56 @@ function chosenBy(
   return undefined;
 }
 
+/** Why a function of the sample that is averaged beside the value, a control variate, does not fit: steps and `stop` in it count as in the value. */
+function controlMisfit(
+  context: DeriveContext,
+  drawn: Drawn,
+  request: DrawRequest,
+  { exprs, options }: Chosen,
+  { rule, options: known }: LatentEntry,
+): string | undefined {
+  if (request.over === undefined) return undefined;
+  for (const { name, kind } of known) {
+    const control = kind === "expression" ? exprs[name] : undefined;
+    if (!control) continue;
+    const facts = factsOf(context, drawn, { ...request, body: control }, stepOf(context, drawn.draw, drawn.variable, control).step);
+    const why = facts && rule.misfit(facts, options);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
 /** What a step is of: behind comparisons, signs and conditions, which have no gradient themselves. */
-function steppedIn(e: Expr): readonly Expr[] {
-  if (e.kind !== "builtin") return [e];
+function steppedIn(expr: Expr, meant: Meaning): readonly Expr[] {
+  const e = meant(expr);
+  if (e.kind !== "builtin" || stopsGradient(e)) return [e];
   const [condition] = e.args;
-  if (e.fn === "where" && condition) return steppedIn(condition);
-  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap(steppedIn) : [e];
+  if (e.fn === "where" && condition) return steppedIn(condition, meant);
+  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap((a) => steppedIn(a, meant)) : [e];
+}
+
+/** Weights that have a gradient in what a step is of, through the arguments of the nets around it too. */
+function weightsAtStep(context: DeriveContext, step: Expr, meant: Meaning): readonly string[] {
+  const parts = new Set(steppedIn(step, meant));
+  const seen = new Set<string>();
+  // the set grows as it is walked
+  for (const part of parts) walk(context, part, (e) => e.kind === "local" && parts.add(meant(e)), seen, gradientParts(context));
+  return weightsWithGradient(context, [...parts]);
 }
 
 /**
  * `E[z ~ q(z | x)](where(z > c, 2, 0))` changes smoothly with c, by the density of z at c, and no derivative of a sample or a score tells of it: c would be moved
  * by what else reads it alone.
  */
-function warnOfWeighedStep(context: DeriveContext, { variable, dist }: Drawn, { over, span }: DrawRequest, step: Expr): void {
+function warnOfWeighedStep(
+  context: DeriveContext,
+  { variable, dist }: Drawn,
+  { over, span }: DrawRequest,
+  step: Expr,
+  meant: Meaning,
+): void {
   if (distributionOf(dist)?.discrete) return;
-  const weight = weightsWithGradient(context, steppedIn(step)).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
+  const weight = weightsAtStep(context, step, meant).find((w) => over?.some((o) => w === o || w.startsWith(`${o}.`)));
   if (weight === undefined) return;
   report(
     context.diagnostics,

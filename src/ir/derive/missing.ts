@@ -3,6 +3,7 @@
  *
  * - `E[y ~ q(y | x)](…)` fills in: y has its value where the data have one, and is drawn (or summed over) where they have none. What it has is a point
  *   mass then, so `log q(y | x)` inside the E counts in the other rows alone.
+ * - Within an `E` that draws data of its own in place of the row's, `E[x, y ~ p(x, y)](…)`, y is drawn in all rows: the row's label belongs to the row's x.
  * - `log p(x, y)` outside of such an E is what is known of the row: log p(x, y), or log p(x) with y summed out. Of `log q(y | x)` nothing is left
  *   without y: 0 (the classification term of Kingma et al. 2014, eq. 9).
  * - Everything else must know y: GM3871.
@@ -13,8 +14,8 @@ import type { Span } from "../../base/source.js";
 import type { Factor, Quantity, Term } from "../quantity.js";
 import { mapQuantity, termsOf } from "../quantity-walk.js";
 import { sameExpr } from "../same-expr.js";
-import type { Expr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
-import { childrenOf, distExprs } from "../walk.js";
+import type { ExpectationExpr, Expr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
+import { childrenOf, distExprs, freeVariables } from "../walk.js";
 import { densityOf, type DeriveContext, variablesIn } from "./context.js";
 import { logDensityText } from "./marginal.js";
 
@@ -73,6 +74,23 @@ function isSameTerm(context: DeriveContext, a: Term, b: Term): boolean {
     const isOwn = (e: Expr | undefined): boolean => e === undefined || standsForItself({ variable: v, value: e });
     return x && y ? sameExpr(x, y) : isOwn(x) && isOwn(y);
   });
+}
+
+/**
+ * Whether draws put data of their own in the place of the row's, as the sleep phase does: they draw a variable that every row has, and nothing in the `E`
+ * reads it of the row.
+ */
+export function replacesRow(context: DeriveContext, expr: ExpectationExpr): boolean {
+  const read = freeVariables(expr);
+  return expr.draws.some(
+    ({ source, names }) =>
+      source.kind === "density" && names.some((n) => n.kind === "variable" && alwaysThere(context, n.variable) && !read.has(n.variable)),
+  );
+}
+
+function alwaysThere(context: DeriveContext, variable: string): boolean {
+  const declared = context.model.variables.get(variable);
+  return declared?.role === "data" && declared.domain.optional !== true;
 }
 
 /** Inside an `E` that fills variables in: the density that they are drawn from, in the rows where they are drawn. */

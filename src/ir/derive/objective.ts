@@ -31,7 +31,7 @@ import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity } from "./marginal.js";
-import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout } from "./missing.js";
+import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout, replacesRow } from "./missing.js";
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
@@ -66,6 +66,8 @@ interface State {
   readonly drawn: readonly DrawnTogether[];
   /** Variables that enclosing draws bind. */
   readonly bound: ReadonlySet<string>;
+  /** Whether draws around stand in the place of the row's data: what the row has is nothing to what is drawn then. */
+  readonly replaced: boolean;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
   /** Ids of the names that gradients around are taken in. */
@@ -90,6 +92,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     behind: new Map(),
     drawn: [],
     bound: new Set(),
+    replaced: false,
     counter: { plates: 0 },
     under: new Set(),
     taken: new Map(),
@@ -199,8 +202,10 @@ function derive(state: State, expr: Expr): Quantity | undefined {
       return state.choices.matching
         ? deriveMatching(context, expr, state.choices.matching, (...noise) => deriveNoise(state, expr, ...noise))
         : deriveByRow(context, expr, state.bound, (part) => deriveLogDensity(context, part, energyRequest(state)));
-    case "expectation":
-      return deriveExpectation(drawsData(expr) ? beside(state, [expr]) : state, expr.draws, expr.body, expr);
+    case "expectation": {
+      const replaced = state.replaced || replacesRow(context, expr);
+      return deriveExpectation({ ...(drawsData(expr) ? beside(state, [expr]) : state), replaced }, expr.draws, expr.body, expr);
+    }
     case "reduce":
       return deriveReduce(state, expr);
     case "optimum":
@@ -387,7 +392,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const request = { ...state.request, choices: state.choices, taken: state.taken, body };
+  const request = { ...state.request, choices: state.choices, taken: state.taken, fills: !state.replaced, body };
   const planned = planDraw(state.context, draw, request, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
@@ -407,7 +412,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     bound: new Set([...state.bound, ...draw.names.flatMap((n) => (n.kind === "variable" ? [n.variable] : []))]),
     taken: takenAfter(state.taken, draw),
   });
-  result = result && filledIn(state.context, draw, result);
+  result = result && request.fills ? filledIn(state.context, draw, result) : result;
   if (!result) return undefined;
   const surroundings: Surroundings = {
     context: state.context,
@@ -431,7 +436,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
       const weight = deriveLogDensity(state.context, step.posterior, energyRequest(state));
       if (!weight || !result) return undefined;
       const { variable, local, states, posterior, reason } = step;
-      const fills = !local && mayBeMissing(state.context, variable) ? { fills: true as const } : {};
+      const fills = request.fills && !local && mayBeMissing(state.context, variable) ? { fills: true as const } : {};
       result = {
         kind: "enumerate",
         op: "expect",

@@ -27,6 +27,7 @@ function oneSided(expr: Expr, meant: (expr: Expr) => Expr | undefined): OneSided
 }
 
 function combined(e: Extract<Expr, { kind: "builtin" }>, meant: (expr: Expr) => Expr | undefined): OneSided | undefined {
+  if (e.fn === "where") return chosenSides(e, meant);
   const [a, b] = e.args.map((arg) => oneSided(arg, meant));
   if (!a) return undefined;
   const each = (f: (c: number) => number, degree = a.degree): OneSided | undefined =>
@@ -66,6 +67,34 @@ function combined(e: Extract<Expr, { kind: "builtin" }>, meant: (expr: Expr) => 
     default:
       return undefined;
   }
+}
+
+const ORDERS: Readonly<Record<string, (x: number, y: number) => boolean>> = {
+  greater: (x, y) => x > y,
+  greater_equal: (x, y) => x >= y,
+  less: (x, y) => x < y,
+  less_equal: (x, y) => x <= y,
+};
+
+/** `where(greater(u, 0), u, 0)`: on each side the branch that its condition takes there. */
+function chosenSides(e: Extract<Expr, { kind: "builtin" }>, meant: (expr: Expr) => Expr | undefined): OneSided | undefined {
+  const [condition, first, second] = e.args;
+  const asked = condition && (meant(condition) ?? condition);
+  const holds = asked?.kind === "builtin" ? ORDERS[asked.fn] : undefined;
+  if (asked?.kind !== "builtin" || !holds || !first || !second) return undefined;
+  const [p, q] = asked.args.map((arg) => oneSided(arg, meant));
+  const [a, b] = [oneSided(first, meant), oneSided(second, meant)];
+  if (!p || !q || !a || !b) return undefined;
+  // numbers of one power of |u| are in the order of their factors
+  const comparable = ([x, y]: readonly [OneSided, OneSided]): boolean => x.degree === y.degree || isZero(x) || isZero(y);
+  const forms = [p, q, a, b];
+  if (!comparable([p, q]) || !comparable([a, b]) || !forms.every((x) => forms.every((y) => together(x, y)))) return undefined;
+  return checked({
+    of: forms.find((f) => f.of !== undefined)?.of,
+    degree: isZero(a) ? b.degree : a.degree,
+    above: (holds(p.above, q.above) ? a : b).above,
+    below: (holds(p.below, q.below) ? a : b).below,
+  });
 }
 
 /** One u, or a constant among them. */

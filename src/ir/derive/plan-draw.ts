@@ -134,7 +134,7 @@ function planDensity(
     const follows = [...variablesIn(context, definitionInputs(definition))].some((v) => earlier.includes(v));
     const choice = chooseEstimator(context, { draw, variable, dist: definition.dist, moved, follows }, request);
     if (!choice) return undefined;
-    const fills = declared?.domain.optional === true && !local ? { fills: true as const } : {};
+    const fills = request.fills && declared?.domain.optional === true && !local ? { fills: true as const } : {};
     notes.push({
       variable,
       density: source.density,

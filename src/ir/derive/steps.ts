@@ -47,8 +47,8 @@ type Sought = "step" | "stop";
 
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
 export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Steps {
-  const { found, unsure } = foundIn(context, "step", draw, variable, body);
-  return { step: found, unsure };
+  const { found, unsure, meant } = foundIn(context, "step", draw, variable, body);
+  return { step: found, unsure, meant };
 }
 
 /** Where these stand in a `stop`: of what a sample does there its derivative sees nothing, while its density counts it. */
@@ -58,23 +58,33 @@ export const stopOf = (context: DeriveContext, draw: ObjectiveDraw, variable: st
 interface Found {
   readonly found: Expr | undefined;
   readonly unsure: Expr | undefined;
+  readonly meant: Meaning;
 }
 
 function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Found {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined };
+  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined, meant: (e) => e };
   const [onTheWay, inBody] = [looking(context, sought, stepsAt), looking(context, sought, stepsAt)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
-  return { found: inBody.found() ?? onTheWay.found(), unsure: inBody.unsure() ?? onTheWay.unsure() };
+  return {
+    found: inBody.found() ?? onTheWay.found(),
+    unsure: inBody.unsure() ?? onTheWay.unsure(),
+    meant: (inBody.found() ? inBody : onTheWay).meant,
+  };
 }
 
 export interface Steps {
   readonly step: Expr | undefined;
   /** A `where` that is taken for continuous, and of which it is not known. */
   readonly unsure: Expr | undefined;
+  /** Where the step stands. */
+  readonly meant: Meaning;
 }
+
+/** What a name stands for; other expressions as they are. */
+export type Meaning = (e: Expr) => Expr;
 
 /** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
 const stepsAt: WhereSteps = (condition, branches, edge) => condition && (!branches || edge() === "jumps");
@@ -137,11 +147,18 @@ interface Look {
   /** The first on the way. */
   readonly found: () => Expr | undefined;
   readonly unsure: () => Expr | undefined;
+  /** At what was found. */
+  readonly meant: Meaning;
 }
 
 function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps): Look {
   let found: Expr | undefined;
   let unsure: Expr | undefined;
+  let within: Scope | undefined;
+  const find = (e: Expr, scope: Scope): void => {
+    if (found) return;
+    [found, within] = [e, scope];
+  };
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
   const carries = (e: Expr, scope: Scope): boolean => {
@@ -177,7 +194,7 @@ function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps)
     if (e.fn === "stop" && sought === "step") return false;
     const moving = e.args.map((a) => carries(a, scope));
     if (sought === "stop") {
-      if (e.fn === "stop" && moving.includes(true)) found ??= e;
+      if (e.fn === "stop" && moving.includes(true)) find(e, scope);
       return moving.includes(true);
     }
     const [condition, ...branches] = moving;
@@ -185,8 +202,8 @@ function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps)
       e.fn === "where"
         ? whereSteps(condition === true, branches.includes(true), () => edgeAt(e, scope))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
-    if (steps) found ??= e;
-    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) found ??= e;
+    if (steps) find(e, scope);
+    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) find(e, scope);
     return moving.includes(true);
   };
   const edgeAt = (e: BuiltinExpr, scope: Scope): Edge => {
@@ -205,5 +222,5 @@ function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps)
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, found: () => found, unsure: () => unsure };
+  return { carries, some, bind, found: () => found, unsure: () => unsure, meant: (e) => (within && meantBy(e, within)) ?? e };
 }

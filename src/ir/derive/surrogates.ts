@@ -3,7 +3,7 @@
  * only add to the variance.
  */
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
+import { type Span, textOf } from "../../base/source.js";
 import { numberOption, type Options } from "../estimators.js";
 import { latentEntries, type LatentEntry } from "../latent-estimators.js";
 import type { DrawStep, EstimatorNote, Factor, Plate, Quantity, SurrogateUse, Term } from "../quantity.js";
@@ -12,6 +12,7 @@ import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { closeKl } from "./kl.js";
+import { isProbabilistic } from "./contents.js";
 import { misplacedDensity, readsName } from "./score-placement.js";
 
 type FactorStep = Extract<DrawStep, { kind: "factor" }>;
@@ -296,6 +297,10 @@ function seesNoSample({ context, boundFrom }: Surroundings, group: readonly Draw
     })) {
       const read = step.asked?.exprs[option];
       if (!read || !first) continue;
+      if (isProbabilistic(read) || (sees && !readsDraw(context, read, step, group))) {
+        reportOption(context, read, step, option, isProbabilistic(read));
+        return false;
+      }
       const from = boundFrom(first);
       const seen = [...variablesIn(context, [read])].find((v) => from.has(v) && !(sees && own.has(v)));
       if (seen === undefined) continue;
@@ -315,6 +320,35 @@ function seesNoSample({ context, boundFrom }: Surroundings, group: readonly Draw
     }
   }
   return true;
+}
+
+/** Whether an expression reads what a step draws, or what follows from it by definition. */
+function readsDraw(context: DeriveContext, expr: Expr, step: FactorStep, group: readonly DrawStep[]): boolean {
+  const moving = new Set(namesBoundBy([step]));
+  for (const later of group.slice(group.indexOf(step) + 1))
+    if (later.kind === "bind" && [...variablesIn(context, [later.value])].some((v) => moving.has(v)))
+      for (const bound of namesBoundBy([later])) moving.add(bound);
+  return [...variablesIn(context, [expr])].some((v) => moving.has(v));
+}
+
+/** A control variate that is none: without its sample it is the same at all related samples, and takes no variance away. */
+function reportOption(context: DeriveContext, expr: Expr, step: FactorStep, option: string, probabilistic: boolean): void {
+  const variable = step.local?.name ?? step.factor.variable;
+  const written = textOf(expr.span);
+  const problem = probabilistic
+    ? `\`${option} = ${written}\` holds a log-density or an average, and it is a number of the values and weights alone`
+    : `\`${option} = ${written}\` does not read \`${variable}\`, the sample that it is a control variate for`;
+  const help =
+    option === "control"
+      ? [`let it be a function of \`${variable}\`, as a net gives it: \`control = r(${variable})\``, "or use `rebar`, which takes none"]
+      : ["let it be a function of the data, as a net gives it: `baseline = c(x)`"];
+  report(
+    context.diagnostics,
+    "GM3521",
+    expr.span,
+    { problem },
+    { labels: [{ span: step.factor.span, text: `\`${variable}\` is drawn here` }], help },
+  );
 }
 
 /** What the estimators of a quantity carry, and the expressions that they alone read. */
