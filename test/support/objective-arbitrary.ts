@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import type { Case, Conditional, Density, Index, Node, Plate, Ref, Slot, Source, Value, Variable } from "./objective-tree.js";
-import { binaries, headOf, plates, unaries } from "./objective-tree.js";
+import { ARGUMENT, binaries, headOf, plates, unaries } from "./objective-tree.js";
 
 export const randomCase: fc.Arbitrary<Case> = fc
   .array(fc.nat(9_999), { minLength: 400, maxLength: 400 })
@@ -46,6 +46,7 @@ class Maker {
   private fresh = 0;
   private readonly weights: Record<string, readonly number[]> = {};
   private readonly variables: Record<string, Variable> = {};
+  private readonly nets: Record<string, Node> = {};
   private readonly densities: Record<string, Density> = {};
 
   constructor(private readonly choices: readonly number[]) {}
@@ -86,6 +87,7 @@ class Maker {
     const objective = this.top();
     return {
       variables: this.variables,
+      nets: this.nets,
       densities: this.densities,
       weights: this.weights,
       objective,
@@ -129,6 +131,7 @@ class Maker {
     ];
     const count = 1 + this.next(3);
     for (const make of this.shuffled(kinds).slice(0, count)) latents.push(make());
+    for (let i = this.pick([0, 1, 2]); i > 0; i--) this.nets[this.name("n")] = this.net(2);
     const order = this.shuffled(latents);
     const place = x.domain === "real" || this.chance(70) ? order.length : this.next(order.length);
     this.density("p", y, [...order.slice(0, place), x, ...order.slice(place)]);
@@ -158,9 +161,35 @@ class Maker {
     for (const ref of parents) {
       const parent = this.variables[ref.name];
       if (parent?.domain === "category" && this.chance(70)) rows.push({ table: this.weight(parent.classes, ...shape), of: ref });
-      else if (parent) terms.push({ weight: this.weight(...shape), of: this.reading(ref, parent, false) });
+      else if (parent) terms.push({ weight: this.weight(...shape), of: this.called(this.reading(ref, parent, false)) });
     }
     return { variable, base: this.weight(...shape), terms, rows, scale: domain === "real" ? this.pick([1, 0.75]) : 1 };
+  }
+
+  /** A smooth function of one number, which the oracle integrates well. */
+  private net(depth: number): Node {
+    if (depth === 0) {
+      const argument: Node = { kind: "read", ref: { name: ARGUMENT }, reading: { how: "number" } };
+      return this.pick<() => Node>([
+        () => argument,
+        () => argument,
+        () => this.called(argument),
+        () => ({ kind: "weight", name: this.weight() }),
+      ])();
+    }
+    const inner = (): Node => this.net(depth - 1 + (this.chance(15) ? 1 : 0));
+    const weighed: Node = { kind: "binary", fn: "*", a: { kind: "weight", name: this.weight() }, b: inner() };
+    return this.pick<() => Node>([
+      () => ({ kind: "unary", fn: "tanh", a: weighed }),
+      () => ({ kind: "unary", fn: this.pick(["sigmoid", "softplus", "logsquare"]), a: weighed }),
+      () => ({ kind: "binary", fn: this.pick(["+", "-", "*"]), a: weighed, b: inner() }),
+    ])();
+  }
+
+  /** A number, or what a net makes of it. */
+  private called(of: Node): Node {
+    const names = Object.keys(this.nets);
+    return names.length > 0 && this.chance(50) ? { kind: "net", name: this.pick(names), of } : of;
   }
 
   /** A number that is read off a value; `weighed` may take a parameter. */
@@ -243,7 +272,7 @@ class Maker {
     if (!named) return this.chance(60) ? { kind: "weight", name: this.weight() } : { kind: "number", value: this.pick([1, 2, 0.5, -1]) };
     const ref = this.ref(scope, named);
     const { members } = named.variable;
-    return this.reading(members > 0 ? { ...ref, member: 1 + this.next(members) } : ref, named.variable);
+    return this.called(this.reading(members > 0 ? { ...ref, member: 1 + this.next(members) } : ref, named.variable));
   }
 
   private ref(scope: Scope, { name, samples }: Named): Ref {

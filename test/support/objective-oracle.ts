@@ -3,7 +3,7 @@
  * or the runtime is in it. Its gradient is taken by central differences, with what stands in `stop` evaluated at weights that are held.
  */
 import type { Case, Conditional, Density, Index, Node, Reading, Ref, Slot, Source, Value, Variable } from "./objective-tree.js";
-import { headOf } from "./objective-tree.js";
+import { ARGUMENT, headOf } from "./objective-tree.js";
 import { logSoftmax, logSumExp, type Vectors } from "./numbers.js";
 
 /** A number, the entries of a vector, or the members of a family; samples are in a list of their own. */
@@ -66,6 +66,11 @@ function evaluate(world: World, scope: Scope, n: Node): number {
     case "optimum": {
       const all = statesOf(n.variables.map((v) => variableOf(world.model, v)));
       return Math[n.op](...all.map((s) => evaluate(world, { ...scope, names: { ...scope.names, ...s } }, n.body)));
+    }
+    case "net": {
+      const body = world.model.nets[n.name];
+      if (!body) throw new Error(`no net ${n.name}`);
+      return evaluate(world, { names: { [ARGUMENT]: go(n.of) }, indices: {} }, body);
     }
     case "named":
       return go(n.body);

@@ -43,7 +43,7 @@ function candidates(c: Case): readonly Case[] {
   return [...objectives.map((objective) => ({ ...c, objective })), ...models, ...settings].map(withoutIdle);
 }
 
-/** Without densities, latents and weights that nothing reads. */
+/** Without densities, nets, latents and weights that nothing reads. */
 function withoutIdle(c: Case): Case {
   const said = modelText({ ...c, densities: {} }).split("train {")[1] ?? "";
   const all = modelText(c);
@@ -54,9 +54,13 @@ function withoutIdle(c: Case): Case {
   const variables = Object.fromEntries(
     Object.entries(c.variables).filter(([name, v]) => v.role === "data" || latents.has(name) || has(whole, name)),
   );
-  const text = modelText({ ...c, densities, weights: {} });
+  const nets = Object.entries(c.nets).reduceRight<Case["nets"]>(
+    (kept, [name, body]) => (has(modelText({ ...c, densities, nets: kept }), name) ? { [name]: body, ...kept } : kept),
+    {},
+  );
+  const text = modelText({ ...c, densities, nets, weights: {} });
   const weights = Object.fromEntries(Object.entries(c.weights).filter(([name]) => has(text, name)));
-  return { ...c, densities, variables, weights };
+  return { ...c, densities, nets, variables, weights };
 }
 
 /** Nodes that are a step smaller. */
@@ -68,6 +72,8 @@ function smaller(n: Node): readonly Node[] {
       return [...here, ...smaller(n.a).map((a) => ({ ...n, a }))];
     case "binary":
       return [...here, ...smaller(n.a).map((a) => ({ ...n, a })), ...smaller(n.b).map((b) => ({ ...n, b }))];
+    case "net":
+      return [...here, ...smaller(n.of).map((of) => ({ ...n, of }))];
     case "where":
       return [...here, ...(["a", "b", "then", "other"] as const).flatMap((part) => smaller(n[part]).map((m) => ({ ...n, [part]: m })))];
     case "density": {

@@ -63,6 +63,8 @@ export type Node =
   | { readonly kind: "expect"; readonly sources: readonly Source[]; readonly body: Node }
   | { readonly kind: "plate"; readonly op: Plate; readonly index: string; readonly count: number; readonly body: Node }
   | { readonly kind: "optimum"; readonly op: "max" | "min"; readonly variables: readonly string[]; readonly body: Node }
+  /** A net of one number; its weights are parameters that every call shares. */
+  | { readonly kind: "net"; readonly name: string; readonly of: Node }
   /** A call of the library, or the name of an objective that the model declares as `body`. */
   | { readonly kind: "named"; readonly text: string; readonly declared: boolean; readonly body: Node };
 
@@ -101,8 +103,13 @@ export interface Density {
   readonly body: readonly Conditional[];
 }
 
+/** The number that a net's body reads. */
+export const ARGUMENT = "a";
+
 export interface Case {
   readonly variables: Readonly<Record<string, Variable>>;
+  /** Bodies, in the order in which they are declared: one may call those before it. */
+  readonly nets: Readonly<Record<string, Node>>;
   readonly densities: Readonly<Record<string, Density>>;
   /** Shapes of the parameters. */
   readonly weights: Readonly<Record<string, readonly number[]>>;
@@ -196,6 +203,8 @@ export function textOf(n: Node): string {
       return `${n.op}[${n.index} in 1..${n.count}](${textOf(n.body)})`;
     case "optimum":
       return `${n.op}[${n.variables.join(", ")}](${textOf(n.body)})`;
+    case "net":
+      return `${n.name}(${textOf(n.of)})`;
     case "named":
       return n.text;
   }
@@ -226,6 +235,8 @@ export function childrenOf(n: Node): readonly Node[] {
     case "optimum":
     case "named":
       return [n.body];
+    case "net":
+      return [n.of];
     default:
       return [];
   }
@@ -263,6 +274,7 @@ export function modelText(c: Case, evaluation = false): string {
       ([name, shape]) =>
         `  param ${name} : real${shape.length > 0 ? `[${shape.join(", ")}]` : ""}${evaluation ? " init Normal(0, 1)" : ""}`,
     ),
+    ...Object.entries(c.nets).map(([name, body]) => `  net ${name}(${ARGUMENT}) = ${textOf(body)}`),
     ...Object.values(c.densities).map((d) => {
       const given = d.given.length > 0 ? ` | ${d.given.join(", ")}` : "";
       return `  density ${d.name}(${headOf(d).join(", ")}${given}) {\n${d.body.map((f) => `    ${conditionalText(f, c.variables)}`).join("\n")}\n  }`;

@@ -257,17 +257,22 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
   );
   const binarize = options.binarize ?? "dynamic";
   if (binarize === "dynamic") return { ...column, stochastic: true };
-  // a missing value stays what it is
-  const bits = column.source.some(Number.isNaN) ? new Float32Array(column.source.length) : new Uint8Array(column.source.length);
+  // a missing value stays what it is; bytes have none
+  const { source, scale } = column;
+  const holes = source instanceof Float32Array && source.some((v) => Number.isNaN(v));
+  const bits = holes ? new Float32Array(source.length) : new Uint8Array(source.length);
   if (binarize === "threshold") {
-    const threshold = (options.threshold ?? 0.5) / column.scale;
-    for (let i = 0; i < bits.length; i++) bits[i] = Number.isNaN(column.source[i]!) ? NaN : column.source[i]! > threshold ? 1 : 0;
+    const threshold = (options.threshold ?? 0.5) / scale;
+    for (let i = 0; i < bits.length; i++) {
+      const value = source[i]!;
+      bits[i] = value > threshold ? 1 : holes && Number.isNaN(value) ? NaN : 0;
+    }
   } else {
     const random = hostStream(options.binarizeSeed ?? 0, `data.binarize.${context.split ?? ""}`);
     for (let i = 0; i < bits.length; i++) {
       // 0 and 1 need no draw; nine tenths of handwriting are such.
-      const p = column.source[i]! * column.scale;
-      bits[i] = Number.isNaN(p) ? NaN : p <= 0 ? 0 : p >= 1 ? 1 : random.uniform() < p ? 1 : 0;
+      const p = source[i]! * scale;
+      bits[i] = p <= 0 ? 0 : p >= 1 ? 1 : holes && Number.isNaN(p) ? NaN : random.uniform() < p ? 1 : 0;
     }
   }
   return { variable: spec, width, dtype: "f32", source: bits, scale: 1, stochastic: false };
