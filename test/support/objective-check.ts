@@ -9,7 +9,7 @@ import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { gradientsOf, type GradientResult } from "./gradients.js";
 import { loadModel } from "./model.js";
 import { differences, spread, type Vectors } from "./numbers.js";
-import { TooLong, valueOf } from "./objective-oracle.js";
+import { OffGrid, TooLong, valueOf } from "./objective-oracle.js";
 import { type Case, childrenOf, modelText, type Node, type Variable } from "./objective-tree.js";
 
 export type Outcome =
@@ -77,8 +77,9 @@ export async function checked(c: Case): Promise<Outcome> {
   try {
     value = exact(at);
   } catch (error) {
-    if (error instanceof TooLong) return { kind: "skipped", why: "too many states" };
-    throw error;
+    const skipped = unlisted(error);
+    if (skipped === undefined) throw error;
+    return skipped;
   }
   if (!Number.isFinite(value) || Math.abs(value) > 100) return { kind: "skipped", why: "out of range" };
   let model: ModelDefinition;
@@ -106,7 +107,7 @@ export async function checked(c: Case): Promise<Outcome> {
     const again = apart(await run(MORE, 5), value, want, 6);
     return again === undefined ? { kind: "sampled", estimators } : { kind: "wrong", why: again };
   } catch (error) {
-    return { kind: "wrong", why: String(error) };
+    return unlisted(error) ?? { kind: "wrong", why: String(error) };
   }
 }
 
@@ -136,8 +137,14 @@ export async function measured(c: Case): Promise<Outcome> {
       ? { kind: "sampled", estimators: [] }
       : { kind: "wrong", why: `measured: ${metric?.value} +- ${error}, and is ${want}` };
   } catch (error) {
-    return error instanceof TooLong ? { kind: "skipped", why: "too many states" } : { kind: "wrong", why: String(error) };
+    return unlisted(error) ?? { kind: "wrong", why: String(error) };
   }
+}
+
+function unlisted(error: unknown): Outcome | undefined {
+  if (error instanceof TooLong) return { kind: "skipped", why: "too many states" };
+  if (error instanceof OffGrid) return { kind: "skipped", why: "a latent off the grid" };
+  return undefined;
 }
 
 /** By central differences in the weights that the objective reads, itself or through densities; 0 in the others. */

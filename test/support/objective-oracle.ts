@@ -30,6 +30,8 @@ interface Budget {
 
 /** A value that would take too long to list. */
 export class TooLong extends Error {}
+/** A real latent lies where the grid does not reach. */
+export class OffGrid extends Error {}
 
 /** The value for one row of data. */
 export function valueOf(model: Case, row: Readonly<Record<string, State>>, w: Vectors, held: Vectors = w): number {
@@ -251,6 +253,8 @@ function average(world: World, scope: Scope, sources: readonly Source[], body: N
     source.kind === "helper"
       ? bernoulli(source.as, evaluate(world, scope, source.logit))
       : states(world, source, assigned(scope, source.given));
+  // draws given latents are normalised on the grid, reached or not: this finds the others
+  if (Math.abs(total(draws.map((d) => d.chance)) - 1) > 1e-7) throw new OffGrid();
   const families = source.samples === 0 ? draws.map((d) => [d]) : product(Array.from({ length: source.samples }, () => draws));
   return total(
     families.map((family) => {

@@ -280,7 +280,7 @@ export function modelText(c: Case, evaluation = false): string {
       return `  density ${d.name}(${headOf(d).join(", ")}${given}) {\n${d.body.map((f) => `    ${conditionalText(f, c.variables)}`).join("\n")}\n  }`;
     }),
     ...declaredIn(c.objective).map((n) => `  objective ${n.text} = ${textOf(n.body)}`),
-    `  train {\n    maximize ${textOf(c.objective)}${c.over}${c.by}\n    optimizer = sgd(lr = 1), batch = 2, steps = 1\n  }`,
+    `  train {\n    maximize ${textOf(c.objective)}${c.over}${c.by}\n    optimizer = sgd(lr = ${evaluation ? 0.1 : 1}), batch = 2, steps = 1\n  }`,
     ...(evaluation ? [`  evaluate { measured = ${textOf(c.objective)} }`] : []),
   ];
   return `model M {\n${lines.join("\n")}\n}\n`;
