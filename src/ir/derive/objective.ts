@@ -39,6 +39,7 @@ import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
+import { requireOneStream } from "./unpaired.js";
 
 export interface ObjectiveRequest {
   readonly value: Expr;
@@ -98,6 +99,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     taken: new Map(),
   };
   const derived = derive(state, request.value);
+  if (derived && request.over !== undefined && !requireOneStream(context, derived, request.span)) return undefined;
   if (!derived || !usesChoices(context, choices, derived, request.over !== undefined) || !optimumStands(context, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
