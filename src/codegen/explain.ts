@@ -1,5 +1,6 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { stopUse, type StopUse } from "../ir/derive/straight-through.js";
+import { estimators } from "../ir/estimators.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
@@ -194,6 +195,18 @@ function surrogateText(d: DerivedObjective, { holds }: StopUse, straight: readon
   ].join("; ");
 }
 
+/** What is drawn, if anything, is the directions along which second derivatives are taken. */
+function matchesCurvature(quantity: Quantity): boolean {
+  let found = false;
+  let drawn = false;
+  walkQuantity(quantity, (q) => {
+    const ofCurvature = q.kind === "matching" && estimators.get(q.method)?.ofCurvature === true;
+    found ||= ofCurvature;
+    drawn ||= q.kind === "expect" || (q.kind === "matching" && !ofCurvature);
+  });
+  return found && !drawn;
+}
+
 /** With the estimators of densities, the estimate itself. */
 function differentiated(d: DerivedObjective): string {
   const estimators = [...new Set(surrogatesIn(d.quantity))];
@@ -218,6 +231,8 @@ function differentiated(d: DerivedObjective): string {
   const pushed = d.notes.filter((n) => n.estimator === PATHWISE).map((n) => n.variable);
   if (drawn.length === 0 && pushed.length > 0)
     return `the estimate itself: the gradient passes through ${pushed.join(", ")}, a function of what is drawn`;
+  if (d.notes.length === 0 && d.random && matchesCurvature(d.quantity))
+    return "the objective itself: the trace of the second derivatives is exact up to 64 entries; of more it is estimated along random signs";
   if (d.notes.length === 0 && d.random)
     return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
   if (drawn.length === 0) return d.random ? `the estimate itself${NOT_THROUGH}` : "the objective itself: it is exact";

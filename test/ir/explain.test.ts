@@ -152,6 +152,19 @@ it.each([
   expect(train[0]?.text).toBe(text);
 });
 
+it.each([
+  ["score_matching", "exact up to 64 entries"],
+  ["denoising_score_matching(sigma = 0.1)", "draws noise"],
+])("says what `by %s` draws", (by, said) => {
+  const { train } = explained(`model M {
+    data v : real[2]
+    param b : real[2]
+    density p(v) { energy sum(v^2) / 2 - b @ v }
+    train { maximize log p(v) by ${by} }
+  }`);
+  expect(train[0]?.surrogate).toContain(said);
+});
+
 it("refuses a power below 0 of what is 0 when compiled", () => {
   const { diagnostics } = compile({
     path: "m.gm",

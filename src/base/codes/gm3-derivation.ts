@@ -126,4 +126,10 @@ export const gm3Derivation = {
     (a) =>
       `\`${a.estimator}\` bounds sums from below, and one over ${a.summed} is taken off in \`${a.quantity}\`: what is left is no lower bound of it`,
   ),
+  GM3535: code<{ a: string; b: string }>(
+    "error",
+    "Density of unpaired rows",
+    (a) =>
+      `this trains a log-density in which \`${a.a}\` and \`${a.b}\` meet, and their rows are independent: they are of two \`data\` statements`,
+  ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

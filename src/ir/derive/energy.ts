@@ -158,9 +158,22 @@ export function requireNoBoundBelow(
     bounded ||= q.kind === "unnormalised" && q.method.kind === "meanField";
   });
   if (!bounded || !asked) return true;
+  reportDifference(context, asked, request.training, density, quantity, behind);
+  return false;
+}
+
+/** GM3534: `behind` has values in the sum that is taken off, the energy's other variables are summed over. */
+export function reportDifference(
+  context: DeriveContext,
+  asked: Chosen,
+  training: boolean,
+  density: string,
+  quantity: string,
+  behind: readonly string[],
+): void {
   const analysis = energyOf(context, density);
   const summed = analysis.variables.filter((v) => !behind.includes(v));
-  const sampled = request.training ? sampledChoice(analysis) : undefined;
+  const sampled = training ? sampledChoice(analysis) : undefined;
   report(
     context.diagnostics,
     "GM3534",
@@ -172,12 +185,11 @@ export function requireNoBoundBelow(
         : [
             ...(sampled === undefined
               ? []
-              : [`samples have the gradient of both sums, with a bias that falls with the steps: \`by ${sampled}\``]),
+              : [`samples have the gradient of both sums, with a bias that falls with the steps: \`${sampled}\` in its place`]),
             ...conditionedChoices(analysis, behind),
           ],
     },
   );
-  return false;
 }
 
 const JOINTLY = "real variables that meet have a joint Normal: integrated in closed form, one after the other";

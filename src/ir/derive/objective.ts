@@ -35,10 +35,12 @@ import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout, repla
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
+import { requireOneSided } from "./differences.js";
 import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
+import { requireOneStream } from "./unpaired.js";
 
 export interface ObjectiveRequest {
   readonly value: Expr;
@@ -98,6 +100,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     taken: new Map(),
   };
   const derived = derive(state, request.value);
+  if (derived && request.over !== undefined && !requireOneStream(context, derived, request.span)) return undefined;
+  if (derived && !requireOneSided(context, derived, choices.data, request.over !== undefined)) return undefined;
   if (!derived || !usesChoices(context, choices, derived, request.over !== undefined) || !optimumStands(context, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;

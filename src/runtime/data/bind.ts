@@ -198,7 +198,7 @@ function alignedRows(
     throw new GmcError(
       "GM5023",
       `variables of one data statement are aligned row by row, but of the ${split} rows ${show(0)}, ${show(other)}`,
-      ["two data statements declare streams that are not aligned"],
+      ["two data statements declare streams that are not aligned, such as those of a translation; no density of both is trained then"],
     );
   }
   if (first === 0)
