@@ -4,7 +4,7 @@
  */
 import type { DeriveContext } from "../ir/derive/context.js";
 import type { Dim, Flow, FlowStep, Local, ModelIr, OwnStep, TensorType } from "../ir/types.js";
-import { array, arrow, call, type Js, name, numbers, object, str } from "./js.js";
+import { array, arrow, call, type Js, name, num, numbers, object, str } from "./js.js";
 import { type Scope, weightsAt } from "./lower-expr.js";
 import { lowerOwn } from "./lower-flow.js";
 import { place } from "./place.js";
@@ -59,8 +59,12 @@ function valueOf(condition: Local | undefined): Value | undefined {
   const { name: own, type } = condition;
   const drawn = (label: string, { element }: TensorType): Js => {
     const real = call("required", name("given"), str(label));
-    // a label in (0, 1) is label 0
-    return element === "real" ? real : call("cast", real, str(element === "int" ? "i32" : "bool"));
+    // labels 0 and 1, which every category but that of one class has
+    return element === "real"
+      ? real
+      : element === "int"
+        ? call("cast", call("mul", real, num(2)), str("i32"))
+        : call("less", real, num(0.5));
   };
   const js =
     type.kind === "tensor"

@@ -53,7 +53,11 @@ function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
     case "blockCall":
       return appendRepeated(env, expr, chain);
   }
-  return noBijection(env, expr.span, textOf(expr.span), "not a bijection", []);
+  const backwards = expr.kind === "call" && expr.callee.kind === "field" && expr.callee.field.name === "inverse";
+  const help = backwards
+    ? ["a step leads from z to x: write a flow with the two directions exchanged, or apply `.inverse` to a value"]
+    : [];
+  return noBijection(env, expr.span, textOf(expr.span), "not a bijection", help);
 }
 
 function noBijection(env: Env, span: Span, name: string, what: string, help: readonly string[]): false {

@@ -174,8 +174,8 @@ function tensorIndex(env: Env, target: Expr | undefined, indices: readonly Index
     if (bounds === "dynamic") {
       if (index.kind === "range" || axis > 0) {
         report(env.cx.diagnostics, "GM2039", index.span, {
-          what: "an axis after the first",
-          expected: "an index known at compile time",
+          what: index.kind === "range" ? "a range of entries" : "an axis after the first",
+          expected: index.kind === "range" ? "bounds known at compile time" : "an index known at compile time",
           found: "a value",
         });
         return undefined;

@@ -55,7 +55,8 @@ export const staticFunctions: ReadonlyMap<string, StaticFunction> = new Map<stri
       const value = evaluateStatic(env, arg.value);
       if (value === undefined || value.kind === "dynamic") return value;
       if (value.kind === "list") return numberOf(value.items.length);
-      report(env.cx.diagnostics, "GM2028", arg.span, { expected: "a list", found: showStatic(value) });
+      const help = value.kind === "number" ? [`a list of one number has brackets: \`[${showStatic(value)}]\``] : [];
+      report(env.cx.diagnostics, "GM2028", arg.span, { expected: "a list", found: showStatic(value) }, { help });
       return undefined;
     },
   ],

@@ -158,6 +158,22 @@ describe("recordings as rows", () => {
     expect(swapped.provenance.join("\n").match(/windows/gu)).toHaveLength(1);
   });
 
+  it("beside other sound have its rate, or windows that last as long", async () => {
+    const base = temporaryFolder();
+    write(base, "a.wav", sound(8000, 40));
+    write(base, "b.wav", sound(16_000, 80));
+    const both = (width: number): Parameters<typeof loadDataset>[1] => [{ x: real([10]), y: real([width]) }];
+    const mixed = await mistake(() => loadDataset("x=a.wav,y=b.wav", both(10), { base }));
+    expect(mixed.code).toBe("GM5213");
+    expect(mixed.message).toContain("x has 8000 samples a second and y 16000");
+    expect(mixed.help!.join("\n")).toContain("b.wav:rate=8000");
+    expect(mixed.help!.join("\n")).toContain("`y` of 20 samples beside 10 of `x`");
+    expect((await loadDataset("x=a.wav,y=b.wav:rate=8000", both(10), { base })).streams[0]!.splits.train.rows).toBe(4);
+    expect((await loadDataset("x=a.wav,y=b.wav", both(20), { base })).streams[0]!.splits.train.rows).toBe(4);
+    const apart = await loadDataset("x=a.wav,y=b.wav", [{ x: real([10]) }, { y: real([10]) }], { base });
+    expect(apart.streams.map(({ splits }) => splits.train.rows)).toEqual([4, 8]);
+  });
+
   it("are told to be resampled where they are, and averaged where they have channels", async () => {
     const base = temporaryFolder();
     mkdirSync(`${base}/mixed`);

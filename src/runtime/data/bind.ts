@@ -145,6 +145,7 @@ function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string,
       if (column !== undefined) (columns[split] ??= {})[name] = column;
     }
   }
+  if (columns.train) checkRatesBeside(raw, spec, columns.train, sources);
   const splits: Partial<Record<SplitName, Split>> = {};
   for (const split of splitNames) {
     const found = columns[split];
@@ -277,6 +278,35 @@ function otherRate(name: string, field: Field, split: SplitName, found: number, 
     "GM5213",
     `${path}: recordings of one data set have one sampling rate: the training rows of ${name} have ${wanted} samples a second, its ${split} rows ${found}`,
     [`bring them to that of the training rows: --data '…,${name}.${split}=${path}:rate=${wanted}'`],
+  );
+}
+
+/** GM5213 where sound of two rates stands in one row, unless its windows last as long: a window of one starts elsewhere than that of the other. */
+function checkRatesBeside(
+  raw: RawData,
+  spec: StreamSpec,
+  train: Readonly<Record<string, Column>>,
+  sources: ReadonlyMap<string, string>,
+): void {
+  const sounds = Object.entries(train).flatMap(([name, { audio, width }]) => (audio ? [{ name, rate: audio.rate, width }] : []));
+  const [first] = sounds;
+  const other = sounds.find(({ rate, width }) => first && rate !== first.rate && width * first.rate !== first.width * rate);
+  if (!first || !other) return;
+  const [slow, fast] = first.rate < other.rate ? [first, other] : [other, first];
+  const field = raw.fields[sources.get(fast.name)!]!;
+  const longer = (slow.width * fast.rate) / slow.rate;
+  throw new GmcError(
+    "GM5213",
+    `variables of one data statement are aligned row by row, but ${first.name} has ${first.rate} samples a second and ${other.name} ${other.rate}: windows of ${first.width} and ${other.width} samples are of different times`,
+    [
+      `bring them to one rate: --data '…,${fast.name}=${pathOf(field, "train")}:rate=${slow.rate}'`,
+      ...(spec[fast.name]?.shape.length === 1 && Number.isInteger(longer)
+        ? [
+            `to keep both rates, make their windows last as long: \`${fast.name}\` of ${longer} samples beside ${slow.width} of \`${slow.name}\``,
+          ]
+        : []),
+      "two data statements declare streams that are not aligned",
+    ],
   );
 }
 

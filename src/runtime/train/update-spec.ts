@@ -27,13 +27,13 @@ export function updateSpec(
     counter: `optimizer:${id}:count`,
     sign: update.direction === "minimize" ? 1 : -1,
     targets: targets.map((leaf): UpdateTarget => {
-      const constraints = (phase.constraints ?? []).filter((c) => leaf.path === c.over || leaf.path.startsWith(`${c.over}.`));
+      const constraints = constraintsOf(phase, leaf);
       return {
         weight: leaf.path,
         gradient: gradientName(leaf.path),
         slots: slotNames(optimizer.rule, optimizer.constants).map((slot) => `optimizer:${id}:${leaf.path}:${slot}`),
         ema: optimizer.ema === null ? null : emaName(leaf.path),
-        clip: constraints.reduce<readonly [number, number] | null>((clip, c) => clipOf(c, leaf) ?? clip, null),
+        clip: clipOf(phase, leaf),
         maxNorm: constraints.reduce<UpdateTarget["maxNorm"]>((norm, c) => maxNormOf(c, leaf) ?? norm, null),
       };
     }),
@@ -45,8 +45,15 @@ export function updateSpec(
   };
 }
 
-/** The bounds of a weight in the space in which it is stored. */
-function clipOf(constraint: Constraint, leaf: LeafAt): readonly [number, number] | null {
+const constraintsOf = (phase: PhaseDefinition, leaf: LeafAt): readonly Constraint[] =>
+  (phase.constraints ?? []).filter((c) => leaf.path === c.over || leaf.path.startsWith(`${c.over}.`));
+
+/** The bounds that a phase keeps a weight in, in the space in which it is stored. GM4011 where they do not fit it. */
+export function clipOf(phase: PhaseDefinition, leaf: LeafAt): readonly [number, number] | null {
+  return constraintsOf(phase, leaf).reduce<readonly [number, number] | null>((clip, c) => boundsOf(c, leaf) ?? clip, null);
+}
+
+function boundsOf(constraint: Constraint, leaf: LeafAt): readonly [number, number] | null {
   const { bound } = constraint;
   if (bound.kind !== "in") return null;
   switch (leaf.spec.constraint) {
