@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import { distributionOf, distributions } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/weights.js";
 import { latentEntries, type Relaxable, type Surrogate } from "../ir/latent-estimators.js";
-import type { Options } from "../ir/estimators.js";
+import type { AskedUse } from "../ir/quantity.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
 import { distExprs } from "../ir/walk.js";
@@ -39,8 +39,7 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
   if (surrogate && holdsSample(surrogate)) return distributionOf(step.factor.dist)?.reparameterised ? call("stopGradient", sample) : sample;
   if (surrogate?.kind === "replaced") {
-    const t = step.asked?.exprs["t"];
-    const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
+    const temperature = step.asked && temperatureJs(scope, step.asked);
     return call(byValues(step, surrogate.draw), key, lowered.params, ...(temperature ? [temperature] : []), shape);
   }
   if (surrogate?.kind === "related")
@@ -49,7 +48,7 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
       key,
       lowered.params,
       shape,
-      ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []),
+      ...(surrogate.carries ? learning(scope, scope.memory, step.asked) : []),
     );
   return undefined;
 }
@@ -74,14 +73,21 @@ function holdsSample(surrogate: Surrogate): boolean {
 }
 
 /** `carried, "rebar:12:z", { temperature: 0.5 }` */
-function learning(memory: string | undefined, options: Options = {}, weights?: Js): readonly Js[] {
-  const { t = 0.5, learned } = options;
-  const settings = object({ temperature: num(Number(t)), learned: learned === false ? bool(false) : undefined, weights });
+function learning(scope: QuantityScope, memory: string | undefined, asked?: AskedUse, weights?: Js): readonly Js[] {
+  const learned = asked?.options["learned"];
+  const settings = object({
+    temperature: (asked && temperatureJs(scope, asked)) ?? num(0.5),
+    learned: learned === false ? bool(false) : undefined,
+    weights,
+  });
   return [learned === false ? object([]) : name("carried"), str(memory ?? ""), settings];
 }
 
-function optionJs(value: number | string | boolean | undefined): Js | undefined {
-  return typeof value === "number" ? num(value) : undefined;
+/** A number, or the value of a schedule. */
+function temperatureJs(scope: QuantityScope, { options, exprs }: AskedUse): Js | undefined {
+  const [scheduled, number] = [exprs["t"], options["t"]];
+  if (scheduled) return tensorValue(lowerExpr(scope, scheduled)).js;
+  return typeof number === "number" ? num(number) : undefined;
 }
 
 /** The body of an `E`, as a value with the gradient of its estimator. `inner` has what the steps bind, `outer` what stands around them. */
@@ -225,7 +231,7 @@ function lowerRelated(
     args.push(call("key.at", str(site)), inner.writer.drawShape(sample.lead, shape));
   }
   if (surrogate.carries) {
-    args.push(...learning(use.memory, use.options, control && weightsBehind(inner, control)));
+    args.push(...learning(outer, use.memory, use, control && weightsBehind(inner, control)));
   }
   return estimated(inner, body, q.plate.id, call(byValues(only.step, surrogate.fn), ...args));
 }

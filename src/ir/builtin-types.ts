@@ -89,6 +89,10 @@ export interface Builtin {
   readonly symbol?: string;
   readonly type: (call: BuiltinCall) => Typed | undefined;
   readonly range?: (args: readonly Range[], options: Options, known: readonly KnownArg[]) => Range;
+  /** Of numbers entry by entry: its value there, where `range` of points is wider than it. */
+  readonly at?: (a: number, b: number, options: Options) => number;
+  /** Of numbers entry by entry: what is 0 where it has no bound. */
+  readonly pole?: (a: number, b: number) => number;
   /** The argument that has no value whatever the others are, by what is known of them all: it is no number there. */
   readonly outside?: (args: readonly Range[]) => Outside | undefined;
   /** Of a function without arguments: its entry at an index. */

@@ -83,6 +83,8 @@ function magnitude([r = anything]: readonly Range[]): Range {
   return Number.isFinite(high) ? { low: 0, high, lowOpen: false, highOpen: false } : fromZero;
 }
 
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 const base = "what stands before `^`";
 
 function total([r = anything]: readonly Range[]): Range {
@@ -95,11 +97,14 @@ const table: readonly Builtin[] = [
   binary("sub", "a - b", ([a = anything, b = anything]) => added(a, negated(b)), { symbol: "-", linear: together }),
   binary("mul", "a * b, entry by entry", ([a = anything, b = anything]) => multiplied(a, b), { symbol: "*", linear: each }),
   binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), {
+    pole: (_, b) => b,
     symbol: "/",
     linear: inFirst,
     outside: ([, b = anything]) => (isOnlyZero(b) ? { position: 1, what: "a divisor", expected: "another number than 0" } : undefined),
   }),
   binary("pow", "a ^ b", powRange, {
+    at: (a, b) => a ** b,
+    pole: (a, b) => (b > 0 ? 1 : a),
     symbol: "^",
     power: "exponent",
     outside: ([a = anything, b = anything]) =>
@@ -126,8 +131,8 @@ const table: readonly Builtin[] = [
     simplex: matmulSimplex,
   },
   // ---- elementwise
-  unary("abs", "|x|", magnitude, { growth: 1, pieces: true, piecewiseLinear: true, slope: () => between(-1, 1, false) }),
-  unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { pieces: true, noGradient: true }),
+  unary("abs", "|x|", magnitude, { at: Math.abs, growth: 1, pieces: true, piecewiseLinear: true, slope: () => between(-1, 1, false) }),
+  unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { at: Math.sign, pieces: true, noGradient: true }),
   unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false }), {
     growth: 1,
     pieces: true,
@@ -135,10 +140,12 @@ const table: readonly Builtin[] = [
   }),
   unary("exp", "e^x", ([r = anything]) => exponential(r), { slope: exponential }),
   unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything), {
+    pole: (x) => x,
     slope: reciprocal,
     outside: ([r = anything]) => (r.high <= 0 ? { position: 0, expected: "above 0" } : undefined),
   }),
   unary("log1p", "log(1 + x)", ([r = anything]) => (r.low >= -1 ? monotone(Math.log1p)([r]) : anything), {
+    pole: (x) => 1 + x,
     slope: (x) => reciprocal(added(x, between(1, 1, false))),
     outside: ([r = anything]) => (r.high <= -1 ? { position: 0, expected: "above -1" } : undefined),
   }),
@@ -156,25 +163,28 @@ const table: readonly Builtin[] = [
             : anything,
   }),
   unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
+    at: (x) => x * x,
     power: 2,
     slope: (x) => multiplied(between(2, 2, false), x),
   }),
   unary("reciprocal", "1 / x", ([r = anything]) => reciprocal(r), {
+    pole: (x) => x,
     outside: ([r = anything]) => (isOnlyZero(r) ? { position: 0, expected: "another number than 0" } : undefined),
     slope: (x) => (x.low > 0 ? negated(upTo(1 / x.low ** 2)) : isPositive(x) || isPositive(negated(x)) ? negated(abovezero) : anything),
   }),
-  unary("sin", "sine", () => between(-1, 1, false), { slope: () => between(-1, 1, false) }),
-  unary("cos", "cosine", () => between(-1, 1, false), { slope: () => between(-1, 1, false) }),
+  unary("sin", "sine", () => between(-1, 1, false), { at: Math.sin, slope: () => between(-1, 1, false) }),
+  unary("cos", "cosine", () => between(-1, 1, false), { at: Math.cos, slope: () => between(-1, 1, false) }),
   unary("erf", "error function", () => between(-1, 1, true), { slope: () => upTo(2 / Math.sqrt(Math.PI)) }),
   unary("lgamma", "log of the gamma function"),
   unary("digamma", "derivative of lgamma"),
   unary("tanh", "hyperbolic tangent", monotone(Math.tanh), { slope: () => upTo(1) }),
   unary("sigmoid", "1 / (1 + e^-x)", ([r = anything]) => monotone((x) => 1 / (1 + Math.exp(-x)))([r]), { slope: () => upTo(0.25) }),
   unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
+    at: (x) => -softplus(-x),
     growth: 1,
     slope: () => upTo(1),
   }),
-  unary("softplus", "log(1 + e^x)", () => abovezero, { growth: 1, slope: () => upTo(1) }),
+  unary("softplus", "log(1 + e^x)", () => abovezero, { at: softplus, growth: 1, slope: () => upTo(1) }),
   unary("relu", "max(x, 0)", ([r = anything]) => maximum(r, between(0, 0, false)), {
     growth: 1,
     pieces: true,
@@ -182,6 +192,7 @@ const table: readonly Builtin[] = [
     slope: () => closedUnit,
   }),
   unary("leaky_relu", "x where positive, slope * x elsewhere", undefined, {
+    at: (x, _, { slope }) => (x > 0 ? x : Number(slope) * x),
     growth: 1,
     pieces: true,
     piecewiseLinear: true,
@@ -214,10 +225,15 @@ const table: readonly Builtin[] = [
     growth: 1,
     slope: () => between(-0.2, 1.2, false),
   }),
-  unary("silu", "x * sigmoid(x)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
+  unary("silu", "x * sigmoid(x)", undefined, { at: (x) => x / (1 + Math.exp(-x)), growth: 1, slope: () => between(-0.2, 1.2, false) }),
   unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
-  unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true), { slope: () => upTo(1) }),
-  unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), { pieces: true, piecewiseLinear: true, slope: () => closedUnit }),
+  unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true), { at: (x) => x / (1 + Math.abs(x)), slope: () => upTo(1) }),
+  unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), {
+    at: (x) => Math.min(Math.max(x, -1), 1),
+    pieces: true,
+    piecewiseLinear: true,
+    slope: () => closedUnit,
+  }),
   unary("stop", "the value, with no gradient through it", first, {
     runtime: "stopGradient",
     moves: true,
@@ -225,6 +241,7 @@ const table: readonly Builtin[] = [
     simplex: kept,
   }),
   unary("clip", "limits x to low..high", (_, { low, high }) => between(Number(low), Number(high), false), {
+    at: (x, _, { low, high }) => Math.min(Math.max(x, Number(low)), Number(high)),
     options: [
       { name: "low", kind: "number", required: true },
       { name: "high", kind: "number", required: true },

@@ -175,6 +175,7 @@ const learned: EstimatorOption = {
   doc: "the scale of the control variate and its temperature descend the variance of the gradient",
 };
 
+const CONTROL_TEMPERATURE = "temperature of the relaxation, or a schedule of it; times what is learned, from 1 on";
 const control = { draw: { bits: "relaxedDraws", unitVectors: "relaxedOneHotDraws" }, carries: 4 } as const;
 
 export const latentEstimators: readonly LatentEntry[] = [
@@ -306,7 +307,7 @@ export const latentEstimators: readonly LatentEntry[] = [
     name: "rebar",
     role: "latent",
     doc: "score function with the relaxed draw as its control variate (Tucker et al. 2017)",
-    options: [temperature(0.5, "temperature of the relaxation, where it starts if it is learned"), learned].map(unscheduled),
+    options: [temperature(0.5, CONTROL_TEMPERATURE), learned],
     rule: {
       path: "score function",
       unbiased: true,
@@ -325,7 +326,8 @@ export const latentEstimators: readonly LatentEntry[] = [
         value: "",
         doc: "a number of the sample and what is given, whose weights descend the variance",
       },
-      ...[temperature(0.5, "temperature of the relaxation, where it starts if it is learned"), learned].map(unscheduled),
+      temperature(0.5, CONTROL_TEMPERATURE),
+      learned,
     ],
     conflict: (_options, given) =>
       given["control"] === undefined
@@ -417,9 +419,5 @@ function alone({ samples }: DrawFacts): string | undefined {
 
 /** The value of an option that is given as an expression. */
 export const EXPRESSION = "…";
-
-function unscheduled(option: EstimatorOption): EstimatorOption {
-  return { ...option, scheduled: false };
-}
 
 export const latentEntries: ReadonlyMap<string, LatentEntry> = new Map(latentEstimators.map((e) => [e.name, e]));

@@ -12,6 +12,7 @@ model Steps(D = 2) {
   net meeting(u) { t = u - 1  return where(greater(t, 0), t, 0) }
   net enc(x) { h = x |> dense(4) |> tanh  return (loc = h |> dense(D), scale = exp(h |> dense(D))) }
   net ratio(z) { s = abs(z)  t = s / z  return t }
+  net inverted(z) { s = exp(log(abs(z)))  t = s / z  return t }
   net hard(z) { s = sign(z)  return s |> dense(D) }
   density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(${body}, 1) }
   density q(z | x) { e = enc(x)  z ~ ${q} }
@@ -41,6 +42,21 @@ describe("a value that steps as a reparameterised draw moves", () => {
     ["(z ^ 2) ^ 0.5 / z", "score", "^ 0.5"],
     ["(z + abs(z)) / z", "score", "abs(z)"],
     ["ratio(z)", "score", "s / z"],
+    ["exp(log(abs(z))) / z", "score", "log(abs(z))"],
+    ["inverted(z)", "score", "s / z"],
+    ["z * exp(-log(abs(z)))", "score", "log(abs(z))"],
+    ["tanh(1 / z)", "score", "tanh("],
+    ["sin(abs(z - c)) / (z - c)", "score", "sin("],
+    ["abs(a * z) / z", "score", "abs("],
+    ["abs(sum(z)) / sum(z)", "score", "abs(sum("],
+    ["norm(z[1]) / z[1]", "score", "norm("],
+    ["z / abs(z) ^ 1.5", "score", "1.5"],
+    ["tanh(z) / z", "reparam", ""],
+    ["z * log(abs(z))", "reparam", ""],
+    ["z / (a + abs(z))", "reparam", ""],
+    ["exp(-1 / z ^ 2)", "reparam", ""],
+    ["enc(z).scale / abs(enc(z).scale)", "reparam", ""],
+    ["abs(z) / stop(z)", "reparam", ""],
     ["z * abs(z)", "reparam", ""],
     ["abs(z) / (1 + abs(z))", "reparam", ""],
     ["z ^ 2 / (z ^ 2)", "reparam", ""],
@@ -82,6 +98,11 @@ describe("a value that steps as a reparameterised draw moves", () => {
     ["where(greater(z, 0), z, 0.1 * z)", (z) => (z > 0 ? z : 0.1 * z)],
     ["where(greater(2 * z, a), z * a, a ^ 2 / 2)", (z) => (2 * z > 0.7 ? 0.7 * z : 0.245)],
     ["where(greater(z, 0), z, exp(z) - 1)", (z) => (z > 0 ? z : Math.exp(z) - 1)],
+    ["exp(log(abs(z))) / z", Math.sign],
+    ["expm1(abs(z)) / z", (z) => Math.expm1(Math.abs(z)) / z],
+    ["expm1(z) / z", (z) => Math.expm1(z) / z],
+    ["1 / (1 + exp(1 / z))", (z) => 1 / (1 + Math.exp(1 / z))],
+    ["exp(-1 / z ^ 2)", (z) => Math.exp(-1 / z ** 2)],
   ];
   it.each(cases)("%s: by the sample's derivative where quadrature has the same slope", (body, f) => {
     const density = (e: number): number => Math.exp((-e * e) / 2) / Math.sqrt(2 * Math.PI);
@@ -109,6 +130,7 @@ describe("a value that steps as a reparameterised draw moves", () => {
     expect(paths("where(greater(sum(z), 0), z, 0)")).toMatch(/^reparameterised where\(greater\(sum/u);
     expect(paths("where(greater(sum(z), 0), sum(z), 0)")).toBe("reparameterised sure");
     expect(paths("where(greater(z, 0), z, 0)")).toBe("reparameterised sure");
+    expect(paths("erf(abs(z)) / z")).toMatch(/^reparameterised \(erf/u);
   });
 
   it.each(["reparam", "stl"])("is no place for %s", (by) => {

@@ -55,6 +55,10 @@ describe("a statement depends on the weights that it has a gradient in", () => {
     // the probabilities of states move it whatever holds the states
     ["E[c ~ b(c)](stop(c) * D(x))", "D s"],
     ["E[c ~ b(c)](stop(c)) + t", "t s"],
+    // what a condition compares steps it, and has no slope
+    ["where(greater(sum(x), t), D(x), s)", "D s"],
+    ["where(greater(D(x), 0), s, 0)", "s"],
+    ["E[z ~ r(z)](where(greater(sum(z), s), 2, 0)) + D(x)", "D t"],
   ];
   it.each(objectives)("%s: %s", async (objective, moves) => {
     const expected = moves.split(" ");

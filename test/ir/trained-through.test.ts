@@ -26,6 +26,7 @@ it.each([
   ["W[nearest(encoder(x), codes)]", ["sampled"]],
   ["sign(encoder(x)) @ W[1..2]", ["sampled"]],
   ["stop(encoder(x)) @ W[1..2]", ["sampled"]],
+  ["where(greater(encoder(x), 0), 1, x) @ W[1..2]", ["sampled"]],
   ["quantize(encoder(x), codes) @ W[1..2]", ["score"]],
   ["encoder(x) @ W[1..2]", ["score"]],
 ])("%s", (logits, wanted) => expect(estimators(logits)).toEqual(wanted));

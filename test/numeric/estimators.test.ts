@@ -121,7 +121,15 @@ async function measure(text: string, exact: Weights, own: Weights, data: readonl
   const { model, weights: specs } = loadModel(text);
   const used = Object.fromEntries(Object.entries({ ...NETS, ...own }).filter(([name]) => name.split(".")[0]! in specs));
   const rows = Array.from({ length: ROWS }, () => data).flat();
-  const { gradients } = await gradientsOf(model, { weights: used, data: { x: rows }, rows: ROWS, steps, burnIn: 5, seed: 3 });
+  const { gradients } = await gradientsOf(model, {
+    weights: used,
+    data: { x: rows },
+    schedules: { t: 0.4 },
+    rows: ROWS,
+    steps,
+    burnIn: 5,
+    seed: 3,
+  });
   let [worst, bias, varianceQ, varianceP] = [0, 0, 0, 0];
   for (const [name, values] of Object.entries(exact)) {
     const { mean, standardError } = gradients[name]!;
@@ -163,6 +171,8 @@ describe("estimators without bias, ELBO of two binary layers", () => {
     "h1: disarm, h2: score",
     "rebar",
     "rebar(t = 0.2, learned = false)",
+    "h1: rebar(t = linear(1, 0.2, steps = 10)), h2: local_expectation",
+    "h1: relax(control = r(h1[1..2]), t = linear(1, 0.2, steps = 10)), h2: score",
     "h1: relax(control = r(h1[1..2])), h2: score",
     "h1: rebar, h2: local_expectation",
   ])("by %s", async (by) => {

@@ -7,7 +7,7 @@ import { referenceEngine, type ModelDefinition } from "../../src/runtime/index.j
 import { sizeOf } from "../../src/runtime/graph/shape.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { startValue } from "../../src/runtime/train/carried.js";
-import { dataName, dataVariables, dtypeOf } from "../../src/runtime/train/context.js";
+import { dataName, dataVariables, dtypeOf, scheduleName } from "../../src/runtime/train/context.js";
 import { FAULT } from "../../src/runtime/train/fault-state.js";
 import { planPhase } from "../../src/runtime/train/plan.js";
 import { leavesOf as leaves } from "../../src/runtime/nn/spec.js";
@@ -19,6 +19,8 @@ export interface GradientRun {
   readonly data: Readonly<Record<string, readonly number[]>>;
   readonly rows: number;
   readonly phase?: number;
+  /** Values of schedules, the same at each step. */
+  readonly schedules?: Readonly<Record<string, number>>;
   /** Estimates that are averaged; 1 by default. */
   readonly steps?: number;
   /** Steps before the first that counts. */
@@ -72,6 +74,7 @@ export async function gradientsOf(model: ModelDefinition, options: GradientRun):
       return [[dataName(name), dtypeOf(variable) === "i32" ? { dtype: "i32", shape, data: Int32Array.from(data) } : f32(shape, data)]];
     }),
   );
+  for (const [name, value] of Object.entries(options.schedules ?? {})) feeds[scheduleName(name)] = f32([], [value]);
   const found: Record<string, number[][]> = { value: [], ...Object.fromEntries(trained.map((p) => [p, []])) };
   for (let step = 0; step < burnIn + steps; step++) {
     const out = await program.run({ ...feeds, rng: { dtype: "u32", shape: [4], data: Uint32Array.of(seed, 0, step, 0) } });

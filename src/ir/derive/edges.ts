@@ -3,23 +3,11 @@
  * takes numbers of its domain, one of them such that a = b, and intervals say what A and B are there. That A and B differ at one such place proves that they
  * differ around it.
  */
-import { builtins } from "../builtins.js";
-import { anything, between, rangeOfDomain, type Range } from "../range.js";
 import { sameExpr } from "../same-expr.js";
-import { shapeOf } from "../shapes.js";
-import type { BuiltinExpr, Domain, Expr } from "../types.js";
+import type { BuiltinExpr, Expr } from "../types.js";
+import { collect, fraction, freeOf, type Known, type Leaves, middle, ORDERS, valueOf, within } from "./leaves.js";
 
 export type Edge = "meets" | "jumps" | "unknown";
-
-export interface Known {
-  /** What a name stands for, or undefined. */
-  readonly meant: (e: Expr) => Expr | undefined;
-  /** Of what is read freely, a variable or a parameter. */
-  readonly domain: (e: Expr) => Domain | undefined;
-}
-
-/** What a value is made of, with a number for each. */
-type Leaves = { readonly of: Expr; value: number }[];
 
 const TRIES = 4;
 /** Intervals between which a root is looked for. */
@@ -36,7 +24,7 @@ export function edgeOf(e: BuiltinExpr, known: Known): Edge {
   let found: Edge = "unknown";
   for (let i = 0; i < TRIES; i++) {
     const edge = moved.map(({ of }) => at(i, of)).find((verdict) => verdict !== undefined);
-    if (edge === "jumps") return isFree(leaves, known) ? "jumps" : "unknown";
+    if (edge === "jumps") return freeOf(leaves, known).length === leaves.length ? "jumps" : "unknown";
     if (edge === "unknown") return "unknown";
     if (edge === "meets") found = edge;
   }
@@ -58,9 +46,6 @@ export function edgeOf(e: BuiltinExpr, known: Known): Edge {
   }
 }
 
-/** Comparisons that flip at a = b and hold on one side of it. */
-const ORDERS: ReadonlySet<string> = new Set(["less", "less_equal", "greater", "greater_equal"]);
-
 /** Leaves `gap` at a place where it is 0, if it crosses 0 between 0 and 1. */
 function isRoot(gap: (share: number) => number): boolean {
   // an odd offset, so that no cell begins at a round number
@@ -78,54 +63,3 @@ function isRoot(gap: (share: number) => number): boolean {
   }
   return false;
 }
-
-/** Numbers between 0 and 1 without a pattern (multiples of the golden ratio). */
-const fraction = (n: number): number => (n * 0.6180339887498949) % 1;
-
-/** The number that lies at a share of a domain's interval, cut off at 5 where it is endless. */
-function within(of: Expr, share: number, known: Known): number {
-  const domain = known.domain(of);
-  const { low, high } = domain ? rangeOfDomain(domain) : anything;
-  const [from, to] = [Math.max(low, -5), Math.min(high, 5)];
-  return from + share * (to - from);
-}
-
-/** Values that are looked at: one that is bound to a name counts wherever it is read. */
-const MOST = 200;
-
-/** What expressions read, past functions that work entry by entry; false of very long ones. */
-function collect(exprs: readonly Expr[], leaves: Leaves, known: Known): boolean {
-  const open = [...exprs];
-  for (let seen = 0; open.length > 0; seen++) {
-    if (seen > MOST) return false;
-    const next = open.pop()!;
-    const e = known.meant(next) ?? next;
-    if (isByPlace(e)) open.push(...e.args);
-    else if (e.kind !== "number" && !leaves.some(({ of }) => sameExpr(of, e))) leaves.push({ of: e, value: 0 });
-  }
-  return true;
-}
-
-/** Conditions have no interval, and are followed to what they read. */
-function isByPlace(e: Expr): e is BuiltinExpr {
-  const entry = e.kind === "builtin" ? builtins.get(e.fn) : undefined;
-  return entry?.reads === "place" && (entry.range !== undefined || (e.type.kind === "tensor" && e.type.element === "bool"));
-}
-
-function valueOf(expr: Expr, leaves: Leaves, known: Known): Range {
-  const e = known.meant(expr) ?? expr;
-  if (e.kind === "number") return between(e.value, e.value, false);
-  const leaf = leaves.find(({ of }) => sameExpr(of, e));
-  if (leaf) return between(leaf.value, leaf.value, false);
-  if (!isByPlace(e)) return anything;
-  const args = e.args.map((arg) => valueOf(arg, leaves, known));
-  const shapes = e.args.map((arg) => ({ shape: shapeOf(arg), simplex: false }));
-  return builtins.get(e.fn)?.range?.(args, e.options, shapes) ?? anything;
-}
-
-/** Of a point: NaN of a longer interval. */
-const middle = ({ low, high }: Range): number => (high - low <= 1e-12 * (1 + Math.abs(low)) ? (low + high) / 2 : NaN);
-
-/** Whether what is read may take any values, one whatever the others are: real numbers that are variables and parameters, not functions of some. */
-const isFree = (leaves: Leaves, known: Known): boolean =>
-  leaves.every(({ of }) => ["real", "positive", "unit"].includes(known.domain(of)?.name ?? ""));

@@ -18,7 +18,7 @@ import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
 import { type Meaning, stepOf, type Steps, stopOf } from "./steps.js";
-import { gradientParts, stopsGradient } from "./gradient-parts.js";
+import { gradientParts, hasNoGradient, stopsGradient } from "./gradient-parts.js";
 import { walk } from "./walk-bindings.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 
@@ -142,7 +142,7 @@ function steppedIn(expr: Expr, meant: Meaning): readonly Expr[] {
   if (e.kind !== "builtin" || stopsGradient(e)) return [e];
   const [condition] = e.args;
   if (e.fn === "where" && condition) return steppedIn(condition, meant);
-  return builtins.get(e.fn)?.noGradient === true ? e.args.flatMap((a) => steppedIn(a, meant)) : [e];
+  return hasNoGradient(e) ? e.args.flatMap((a) => steppedIn(a, meant)) : [e];
 }
 
 /** Weights that have a gradient in what a step is of, through the arguments of the nets around it too. */

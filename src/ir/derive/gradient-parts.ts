@@ -11,13 +11,19 @@ export function stopsGradient(expr: Expr): boolean {
   return expr.kind === "builtin" && expr.fn === "stop";
 }
 
+/** No gradient passes by request, or because the value steps: a condition holds or does not. */
+export function hasNoGradient(expr: Expr): boolean {
+  if (expr.kind !== "builtin") return false;
+  return builtins.get(expr.fn)?.noGradient === true || (expr.type.kind === "tensor" && expr.type.element === "bool");
+}
+
 /**
- * The parts of an expression that a gradient passes to: none of `stop(…)` or `argmax(…)`, and of a call of a net only the arguments that its result
+ * The parts of an expression that a gradient passes to: none of `stop(…)`, `argmax(…)` or `greater(…)`, and of a call of a net only the arguments that its result
  * has a gradient in.
  */
 export function gradientParts(context: DeriveContext): (expr: Expr) => readonly Expr[] {
   const partsOf = (e: Expr): readonly Expr[] => {
-    if (e.kind === "builtin" && builtins.get(e.fn)?.noGradient) return [];
+    if (hasNoGradient(e)) return [];
     if (e.kind !== "netCall") return childrenOf(e);
     const reached = gradientParams(context).get(e.net) ?? paramsReached(netOf(context, e.net));
     return e.args.filter((_, i) => reached[i]);

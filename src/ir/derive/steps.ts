@@ -3,12 +3,14 @@
  * a reparameterised draw leaves out what its density does there (Lee, Yu & Yang 2018, "Reparameterization gradient for non-differentiable models").
  */
 import { builtins } from "../builtins.js";
+import { rangeOf } from "../energy/curvature.js";
 import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
-import { type Edge, edgeOf, type Known } from "./edges.js";
+import { type Edge, edgeOf } from "./edges.js";
+import { isByPlace, type Known } from "./leaves.js";
 import { ancestorsOf } from "./marginal.js";
-import { isHiddenStep } from "./one-sided.js";
+import { poleEdge } from "./singular.js";
 
 /** What carries the draw: names of variables, and locals that have been looked at. */
 interface Scope {
@@ -19,9 +21,6 @@ interface Scope {
   /** Around a net that is called, where its arguments are known. */
   readonly outer?: Scope;
 }
-
-/** Where powers of a number can cancel. */
-const QUOTIENTS: ReadonlySet<string> = new Set(["div", "mul"]);
 
 function meantBy(e: Expr, scope: Scope): Expr | undefined {
   let value: Expr | undefined = e;
@@ -35,6 +34,7 @@ function meantBy(e: Expr, scope: Scope): Expr | undefined {
 /** What is known of what a `where` reads: a name that stands for nothing else is that of a draw. */
 const knownIn = (context: DeriveContext, scope: Scope): Known => ({
   meant: (e) => meantBy(e, scope),
+  range: (e) => rangeOf(context, e),
   domain: (e) => {
     if (e.kind === "variable") return context.model.variables.get(e.variable)?.domain;
     if (e.kind === "param") return context.model.params.find((p) => p.name === e.param)?.domain;
@@ -64,7 +64,7 @@ interface Found {
 function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Found {
   const { source, names } = draw;
   if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined, meant: (e) => e };
-  const [onTheWay, inBody] = [looking(context, sought, stepsAt), looking(context, sought, stepsAt)];
+  const [onTheWay, inBody] = [looking(context, sought, steps), looking(context, sought, steps)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
@@ -86,10 +86,19 @@ export interface Steps {
 /** What a name stands for; other expressions as they are. */
 export type Meaning = (e: Expr) => Expr;
 
-/** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
-const stepsAt: WhereSteps = (condition, branches, edge) => condition && (!branches || edge() === "jumps");
+interface Taken {
+  /** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
+  readonly where: (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
+  readonly pole: (edge: Edge) => boolean;
+}
 
-type WhereSteps = (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
+const steps: Taken = {
+  where: (condition, branches, edge) => condition && (!branches || edge() === "jumps"),
+  pole: (edge) => edge === "jumps",
+};
+
+/** A branch that moves with another of the draws takes no step away. */
+const maySteps: Taken = { where: (condition) => condition, pole: (edge) => edge !== "meets" };
 
 type Looked = WeakMap<ObjectiveDraw, { readonly body: Expr; readonly may: boolean }>;
 const looked: Readonly<Record<Sought, Looked>> = { step: new WeakMap(), stop: new WeakMap() };
@@ -99,8 +108,7 @@ function mayBe(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, body
   const { source, names } = draw;
   const before = looked[sought].get(draw);
   if (before?.body === body) return before.may;
-  // a branch that moves with another of the draws takes no step away
-  const look = looking(context, sought, (condition) => condition);
+  const look = looking(context, sought, maySteps);
   if (source.kind === "density") {
     const drawn = drawnBy(context, source);
     moveThrough(context, look, source, drawn, new Set(drawn));
@@ -151,7 +159,7 @@ interface Look {
   readonly meant: Meaning;
 }
 
-function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps): Look {
+function looking(context: DeriveContext, sought: Sought, taken: Taken): Look {
   let found: Expr | undefined;
   let unsure: Expr | undefined;
   let within: Scope | undefined;
@@ -161,14 +169,15 @@ function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps)
   };
   const some = (exprs: readonly Expr[], scope: Scope): boolean => exprs.map((e) => carries(e, scope)).includes(true);
 
-  const carries = (e: Expr, scope: Scope): boolean => {
+  /** `within`: whether the expression is part of one that is looked at for poles as a whole. */
+  const carries = (e: Expr, scope: Scope, within = false): boolean => {
     switch (e.kind) {
       case "variable":
         return scope.variables.has(e.variable);
       case "local":
         return scope.locals.get(e.local.id) ?? scope.variables.has(e.local.id);
       case "builtin":
-        return ofBuiltin(e, scope);
+        return ofBuiltin(e, scope, within);
       case "netCall":
         return ofNet(e, scope);
       case "logDensity": {
@@ -190,22 +199,30 @@ function looking(context: DeriveContext, sought: Sought, whereSteps: WhereSteps)
     scope.locals.set(id, carries(value, scope));
     scope.values.set(id, value);
   };
-  const ofBuiltin = (e: BuiltinExpr, scope: Scope): boolean => {
+  const ofBuiltin = (e: BuiltinExpr, scope: Scope, within: boolean): boolean => {
     if (e.fn === "stop" && sought === "step") return false;
-    const moving = e.args.map((a) => carries(a, scope));
+    const whole = sought === "step" && isByPlace(e);
+    const moving = e.args.map((a) => carries(a, scope, whole));
     if (sought === "stop") {
       if (e.fn === "stop" && moving.includes(true)) find(e, scope);
       return moving.includes(true);
     }
     const [condition, ...branches] = moving;
-    const steps =
+    const isStep =
       e.fn === "where"
-        ? whereSteps(condition === true, branches.includes(true), () => edgeAt(e, scope))
+        ? taken.where(condition === true, branches.includes(true), () => edgeAt(e, scope))
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
-    if (steps) find(e, scope);
-    else if (QUOTIENTS.has(e.fn) && moving.every(Boolean) && isHiddenStep(e, (x) => meantBy(x, scope))) find(e, scope);
+    if (isStep) find(e, scope);
+    else if (whole && !within && moving.includes(true)) {
+      const edge = poleEdge(e, knownIn(context, scope), (leaf) => carriesAround(leaf, scope));
+      if (taken.pole(edge)) find(e, scope);
+      if (edge === "unknown") unsure ??= e;
+    }
     return moving.includes(true);
   };
+  /** What an argument of a net is made of is of the scope around. */
+  const carriesAround = (e: Expr, scope: Scope): boolean =>
+    carries(e, scope) || (scope.outer !== undefined && carriesAround(e, scope.outer));
   const edgeAt = (e: BuiltinExpr, scope: Scope): Edge => {
     const edge = edgeOf(e, knownIn(context, scope));
     if (edge === "unknown") unsure ??= e;

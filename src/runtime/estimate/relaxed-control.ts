@@ -48,8 +48,8 @@ import { conditionedGumbels } from "./one-hot.js";
 import { learn, only } from "./surrogate.js";
 
 export interface ControlOptions {
-  /** Of the relaxation: where it starts if it is learned. */
-  readonly temperature: number;
+  /** Of the relaxation: a number or that of a schedule, times what is learned. */
+  readonly temperature: number | Tensor;
   /** Whether scale and temperature move. */
   readonly learned?: boolean;
 }
@@ -61,7 +61,7 @@ const KEPT = 0.99;
 const entry = (memory: Tensor, i: number): Tensor => squeeze(sliceAxis(memory, 0, i, i + 1), [0]);
 
 /** Carries [4]: scale - 1, log of the temperature over its start, and mean squared gradients of both. */
-function controls(memory: Tensor | undefined, temperature: number): { readonly scale: Tensor; readonly temperature: Tensor } {
+function controls(memory: Tensor | undefined, temperature: number | Tensor): { readonly scale: Tensor; readonly temperature: Tensor } {
   if (!memory) return { scale: lift(1), temperature: lift(temperature) };
   return { scale: add(1, entry(memory, 0)), temperature: mul(temperature, exp(entry(memory, 1))) };
 }
