@@ -2,7 +2,6 @@
 import type { DerivedModel, DerivedUpdate } from "../ir/derived-model.js";
 import { type DeriveContext } from "../ir/derive/context.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
-import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import type { AskedUse, DerivedObjective, Optimum, Quantity } from "../ir/quantity.js";
 import { estimatedPaths } from "../ir/maximisation.js";
@@ -15,6 +14,7 @@ import { lowerEm } from "./emit-em.js";
 import { type Called, freeSamples, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { CONTEXT } from "./reserved.js";
 import { identifier, Names } from "./values.js";
+import { fingerprint } from "../ir/same-expr.js";
 
 /** Ways that are one function: a draw is the same whether a gradient is taken or not, and momentum is the loop's. */
 const SAME_FUNCTION: Readonly<Record<string, string>> = { sampled: "reparam", fista: "ista" };
@@ -39,7 +39,10 @@ export class Objectives {
       .filter((n) => n.estimator !== PATHWISE)
       .map((n) => `${n.variable}:${SAME_FUNCTION[n.estimator] ?? n.estimator}`)
       .join();
-    const key = `${fingerprint(plain(value, freeSamples(derived) !== undefined))}|${structure(derived.quantity, freeSamples(derived) !== undefined)}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
+    const free = freeSamples(derived) !== undefined;
+    const inTraining = derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : "";
+    const schedules = derived.schedules.map((s) => s.name).join();
+    const key = [structure(value, free), structure(derived.quantity, free), inTraining, estimators, schedules].join("|");
     const found = this.known.get(key);
     if (found) return this.withEm(found, derived, value);
     const [optimum] = optimaIn(derived.quantity);
@@ -89,30 +92,18 @@ function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): s
 
 /**
  * What is computed: how log Z, hidden variables and matchings are treated, what estimators are asked with. Which ones the draws have is the notes', how a
- * maximum is found the call's.
+ * maximum is found the call's. `free`: the sample count is the function's parameter k, and does not tell functions apart.
  */
-function structure(quantity: Quantity, free: boolean): string {
-  return JSON.stringify(quantity, function (this: unknown, key, value: unknown) {
-    if (["span", "text", "reason", "estimator"].includes(key)) return undefined;
-    if (key === "options" && (this as { kind?: unknown }).kind === "optimum") return undefined;
+const structure = (part: Expr | Quantity, free: boolean): string =>
+  fingerprint(part, (value, key, holder) => {
+    if (key === "reason" || key === "estimator") return undefined;
+    if (key === "options" && (holder as { kind?: unknown }).kind === "optimum") return undefined;
     if (key === "asked" && isEmpty(value as AskedUse)) return undefined;
     if (key === "method" && typeof value === "string") return SAME_FUNCTION[value] ?? value;
-    if (value instanceof Map) return [...value];
     return free && (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : value;
   });
-}
 
 const isEmpty = ({ options, exprs }: AskedUse): boolean => Object.keys(options).length + Object.keys(exprs).length === 0;
-
-/** An expression without its places. A sample count that is the parameter k does not tell functions apart. */
-function plain(expr: Expr, free: boolean): Expr {
-  return JSON.parse(
-    JSON.stringify(expr, (key, value: unknown) => {
-      if (key === "span") return undefined;
-      return free && (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : value;
-    }),
-  ) as Expr;
-}
 
 export interface Found {
   readonly lowered: LoweredOptimum;

@@ -1,4 +1,4 @@
-/** Equality of expressions as they are written, places in the file aside. */
+/** Equality of what is written, places in the file aside. */
 import { sameShape, shapeOf } from "./shapes.js";
 import type { Expr, SampleIndex } from "./types.js";
 import { childrenOf } from "./walk.js";
@@ -25,4 +25,16 @@ export function sameExpr(a: Expr, b: Expr): boolean {
 
 function sameSample(a: SampleIndex | undefined, b: SampleIndex | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/**
+ * A text that is the same for two parts of the IR (expressions, quantities) that are written alike. `told` says of a value within, by its key and what
+ * holds it, what stands for it; undefined leaves it out.
+ */
+export function fingerprint(part: unknown, told: (value: unknown, key: string, holder: unknown) => unknown = (value) => value): string {
+  return JSON.stringify(part, function (this: unknown, key, value: unknown) {
+    if (key === "span" || key === "text") return undefined;
+    const said = told(value, key, this);
+    return said instanceof Map ? [...said] : said;
+  });
 }

@@ -1,5 +1,5 @@
 /** Runs of an energy model through the built program: what they leave behind, going on with their chains, measures, chains over time, filters, topics. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PNG } from "pngjs";
@@ -119,6 +119,28 @@ describe("a run of an energy model", () => {
     expect((await run("filters", "rbm", "--weight", "V")).stderr).toContain("its weights: W, a, b");
     expect((await run("filters", "rbm", "--weight", "a")).stderr).toContain("these are: W");
     expect((await run("filters", "rbm", "--weight", "W", "b")).stderr).toContain("does not meet the 6 units of `W`");
+  });
+
+  it("says how units of a deeper layer are shown", async () => {
+    writeFileSync(
+      at("two.gm"),
+      `model Two {
+  data v : binary[2, 2]
+  latent h : binary[3], g : binary[2]
+  param W1 : real[4, 3] init Normal(0, 1), W2 : real[3, 2] init Normal(0, 1)
+  density p(v, h, g) { energy -(flatten(v) @ W1 @ h) - h @ W2 @ g }
+  train { maximize log p(v) by pcd(k = 1, chains = 5)
+    batch = 2, steps = 1 }
+}
+`,
+    );
+    writeFileSync(at("two.csv"), "0,1,1,0\n1,0,0,1\n");
+    expect((await run("train", "two.gm", "--data", "v=two.csv", "--engine", "reference", "--no-eval")).code).toBe(0);
+    const { stderr } = await run("filters", "runs/two", "--weight", "W2");
+    const [, told = ""] = /name all weights up to it: (--weight .*)/u.exec(stderr) ?? [];
+    expect(told).toBe("--weight W1 W2");
+    const shown = parsed(await run("filters", "runs/two", "--json", ...told.split(" ")));
+    expect(shown).toMatchObject({ filters: [{ weights: ["W1", "W2"], shape: [2, 4] }] });
   });
 
   it("lists topics", async () => {

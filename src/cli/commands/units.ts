@@ -12,6 +12,7 @@ import {
   type UnitRows,
 } from "../../runtime/node/filters.js";
 import type { TrainedSession } from "../../runtime/eval/session.js";
+import type { ModelDefinition } from "../../runtime/model.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { json, stdout } from "../output.js";
@@ -95,8 +96,23 @@ function choose<T extends UnitRows>(
   const [first = "", ...others] = named;
   for (const path of named) weightAt(model, path);
   const below = found.find((f) => f.paths[0] === first);
-  if (below === undefined) throw new GmcError("GM5311", `\`${first}\` is no weight over ${over}`, has());
+  if (below === undefined) {
+    const deeper = found.find((f) => meets(f, model, stored, first));
+    const through = deeper && [`of a deeper layer, name all weights up to it: --weight ${[...deeper.paths, ...named].join(" ")}`];
+    throw new GmcError("GM5311", `\`${first}\` is no weight over ${over}`, [...has(), ...(through ?? [])]);
+  }
   return [others.reduce((rows, path) => throughLayer(rows, model, stored, path), below)];
+}
+
+/** Whether the weight goes on from these units to units of the next layer. */
+function meets(below: UnitRows, model: ModelDefinition, stored: StoredWeights, path: string): boolean {
+  try {
+    throughLayer(below, model, stored, path);
+    return true;
+  } catch (error) {
+    if (error instanceof GmcError && error.code === "GM5311") return false;
+    throw error;
+  }
 }
 
 function plain(rows: UnitRows, count: number): object {

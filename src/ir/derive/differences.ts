@@ -9,8 +9,8 @@ import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
 import type { DeriveContext } from "./context.js";
 import { reportDifference } from "./energy.js";
-import { fingerprint } from "./kl.js";
 import { constantOf } from "./units.js";
+import { fingerprint } from "../same-expr.js";
 
 type Sum = Extract<Quantity, { readonly kind: "unnormalised" }>;
 

@@ -15,6 +15,7 @@ import { isAtDraw } from "./at-draw.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
 import { sampledKlNotes } from "./kl-sampled.js";
 import { readsItself } from "./own-reads.js";
+import { fingerprint } from "../same-expr.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
 const SAME_FAMILY = [
@@ -299,11 +300,4 @@ function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, follows:
 /** The same expressions, whatever their places. */
 export function sameFactors(a: readonly Expr[], b: readonly Expr[]): boolean {
   return a.length === b.length && a.every((e, i) => b[i] !== undefined && fingerprint(e) === fingerprint(b[i]));
-}
-
-/** Structure of an expression without its places. */
-export function fingerprint(expr: Expr): string {
-  return JSON.stringify(expr, (key, value: unknown) =>
-    key === "span" || key === "text" ? undefined : value instanceof Map ? [...value] : value,
-  );
 }

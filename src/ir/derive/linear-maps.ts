@@ -3,8 +3,8 @@ import type { Expr } from "../types.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { underPaths } from "./weight-paths.js";
 import { weightsIn } from "./weights.js";
-import { fingerprint } from "./kl.js";
 import { opened } from "./open-maps.js";
+import { fingerprint } from "../same-expr.js";
 
 /** The terms of a location in the weights of `over`; a text says why it is no sum of products of features and weights. */
 export function linearMapOf(context: DeriveContext, loc: Expr, over: readonly string[], scale: Expr | undefined): LinearMap | string {

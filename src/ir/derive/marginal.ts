@@ -17,8 +17,8 @@ import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Apart, type Conditional, conditionalOfTerm, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { whyNotGaussian } from "./gaussian.js";
-import { fingerprint } from "./kl.js";
 import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
+import { fingerprint } from "../same-expr.js";
 
 /** Name of the distribution that a density draws a variable from. */
 export function drawnFrom(index: DensityIndex, variable: string): string | undefined {

@@ -29,7 +29,7 @@ import { distinct, ordersNotes } from "./notes.js";
 import { planDraw, type PlannedDraw } from "./plan-draw.js";
 import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
-import { closeKl, fingerprint } from "./kl.js";
+import { closeKl } from "./kl.js";
 import { deriveLogDensity } from "./marginal.js";
 import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout, replacesRow } from "./missing.js";
 import { optimaIn, optimumStands } from "./optimum.js";
@@ -41,6 +41,7 @@ import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
 import { requireOneStream } from "./unpaired.js";
+import { fingerprint } from "../same-expr.js";
 
 export interface ObjectiveRequest {
   readonly value: Expr;

@@ -21,6 +21,7 @@ import {
   sourcesOf,
 } from "./reads.js";
 import type { JacobianStructure } from "./structure.js";
+import { fingerprint } from "../same-expr.js";
 
 /** A derivative, and the magnitudes that it is a sum of: what is far below these is rounding. */
 interface Slope {
@@ -211,7 +212,7 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
   const texts = new Map<Expr, string>();
   // what is written alike has one value
   const textOf = (e: Expr): string => {
-    const made = texts.get(e) ?? JSON.stringify(e, (key, v: unknown) => (key === "span" || key === "text" ? undefined : v));
+    const made = texts.get(e) ?? fingerprint(e);
     texts.set(e, made);
     return made;
   };

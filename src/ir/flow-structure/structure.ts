@@ -9,6 +9,7 @@ import { childrenOf } from "../walk.js";
 import { readsOfEntries, sizeOf } from "./reads.js";
 import { waistOf } from "./waist.js";
 import { sizesOf } from "../shapes.js";
+import { fingerprint } from "../same-expr.js";
 
 export interface Level {
   readonly outputs: readonly number[];
@@ -127,8 +128,7 @@ function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianSt
     const below = childrenOf(e).flatMap(inner);
     return below.length === 0 && mixing(e) ? [e] : below;
   };
-  const text = (e: Expr): string => JSON.stringify(e, (key, value: unknown) => (key === "span" || key === "text" ? undefined : value));
-  const scalars = [outer, inner].map((find) => find(expr)).find((found) => new Set(found.map(text)).size === 1);
+  const scalars = [outer, inner].map((find) => find(expr)).find((found) => new Set(found.map((e) => fingerprint(e))).size === 1);
   const [scalar] = scalars ?? [];
   if (!scalar || !scalars) return undefined;
   const isScalar = (e: Expr): boolean => scalars.includes(e);

@@ -14,6 +14,7 @@ import { weightsIn } from "../weights.js";
 import { movedBy, netCalls, outsideGradients, type Player, type Sign } from "./parts.js";
 import { criticsOf, isLabelled, isReal, sidesOf, type Side, type Term } from "./runaway.js";
 import { isVerdict, verdictsOf } from "./verdicts.js";
+import { fingerprint } from "../../same-expr.js";
 
 /** Gives back the statements that a warning has told of. */
 export function checkAlike(context: DeriveContext, players: readonly Player[]): ReadonlySet<DerivedUpdate> {
@@ -76,7 +77,7 @@ function keyOf({ expr, sign }: Term, net: string): string | undefined {
     walkExpr(e, (x) => (free ||= x.kind !== "number"));
     return e;
   };
-  const key = JSON.stringify(held(expr), (name, value: unknown) => (name === "span" || name === "text" ? undefined : value));
+  const key = fingerprint(held(expr));
   return free ? undefined : `${String(sign)} ${key}`;
 }
 

@@ -10,6 +10,7 @@ import { type DeriveContext, densityOf } from "../context.js";
 import { walk } from "../walk-bindings.js";
 import { underPaths } from "../weight-paths.js";
 import { weightsIn } from "../weights.js";
+import { fingerprint } from "../../same-expr.js";
 
 export type Sign = 1 | -1;
 
@@ -96,14 +97,11 @@ function isScalar(expr: Expr): boolean {
 /** Structure of an expression without its places; names that it binds itself are told apart by their order alone. */
 export const shapeOf = remembered((expr: Expr): string => {
   const ids = new Map<string, number>();
-  return JSON.stringify(expr, (key, value: unknown) => {
-    if (key === "span" || key === "text") return undefined;
-    if (key === "id" && typeof value === "string") {
-      const number = ids.get(value) ?? ids.size;
-      ids.set(value, number);
-      return number;
-    }
-    return value instanceof Map ? [...value] : value;
+  return fingerprint(expr, (value, key) => {
+    if (key !== "id" || typeof value !== "string") return value;
+    const number = ids.get(value) ?? ids.size;
+    ids.set(value, number);
+    return number;
   });
 });
 

@@ -29,6 +29,7 @@ import {
 import { bounded, falls, isFactorOf, opposite, plus, rises, type Tail, tailOf, times } from "./tails.js";
 import { penaltiesOf } from "./penalties.js";
 import { isVerdict } from "./verdicts.js";
+import { fingerprint } from "../../same-expr.js";
 
 /** A term of a side, as the statement writes it; its sign is that with which it is ascended. */
 export interface Term {
@@ -103,8 +104,7 @@ function sourcesOf({ names, source }: ObjectiveDraw): readonly (readonly [string
 
 /** What a critic is called with, by what its names are drawn from. */
 function sideKey({ args }: NetCallExpr, sources: ReadonlyMap<string, string>): string {
-  return JSON.stringify(args, (key, value: unknown) => {
-    if (key === "span" || key === "text") return undefined;
+  return fingerprint(args, (value) => {
     const e = value as Expr | null;
     if (typeof e !== "object" || e === null || (e.kind !== "variable" && e.kind !== "local")) return value;
     const name = e.kind === "variable" ? e.variable : e.local.id;

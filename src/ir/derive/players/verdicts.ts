@@ -10,6 +10,7 @@ import { childrenOf, distExprs, walkExpr } from "../../walk.js";
 import { definitionInputs, type DeriveContext, densityOf, netOf, parentsOf } from "../context.js";
 import { weightsIn } from "../weights.js";
 import type { Sign } from "./parts.js";
+import { fingerprint } from "../../same-expr.js";
 
 export interface Verdict {
   readonly expr: Expr;
@@ -177,8 +178,7 @@ const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm", "max", "min
 /** The shape of an expression, whatever the names of what it is taken at: `sum((x - E(x))^2)` of data and of samples. */
 export function criticKey(expr: Expr): string {
   const names = new Map<string, number>();
-  return JSON.stringify(expr, (key, value: unknown) => {
-    if (key === "span" || key === "text") return undefined;
+  return fingerprint(expr, (value) => {
     const e = value as Expr | null;
     if (typeof e !== "object" || e === null || (e.kind !== "variable" && e.kind !== "local")) return value;
     const name = e.kind === "variable" ? e.variable : e.local.id;
