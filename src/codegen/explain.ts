@@ -37,7 +37,7 @@ export interface ObjectiveExplanation {
     readonly path: string;
     readonly weights: readonly string[];
     readonly unbiased: boolean;
-    /** It is, if this does not jump as the draw moves, which is not known. */
+    /** It is, if this holds, which is not known: "`f(z)` does not jump" as the draw moves. */
     readonly unsure?: string;
   }[];
   /** Values in whose place something else stands for the gradient, `z + stop(code - z)`, and the moved weights that it goes to: it is biased. */
@@ -325,7 +325,7 @@ function pathTable(paths: ObjectiveExplanation["paths"]): readonly string[] {
           ? "biased"
           : p.unsure === undefined
             ? "unbiased"
-            : `unbiased if \`${p.unsure}\` does not jump`,
+            : `unbiased if ${p.unsure}`,
     ]),
   );
 }

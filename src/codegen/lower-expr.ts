@@ -16,6 +16,7 @@ import { lowerBuiltin } from "./lower-builtin.js";
 import { alignedArguments, repeatedResults } from "./mapped-calls.js";
 import { isTaken } from "./reserved.js";
 import { sampleOf, type SamplePlate } from "./sample-of.js";
+import { paramsReadBy } from "./net-reads.js";
 import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
 import { array, call, type Js, type JsField, member, method, name, num, numbers, object, path, str } from "./js.js";
@@ -324,7 +325,9 @@ function lowerNetCall(scope: Scope, net: Net, given: readonly Value[], expr: Net
   const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
   const key = net.random ? [keyOf(scope, net.name, lead)] : [];
   const js = call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args);
-  return repeatedResults(scope, net, valueOfType(js, expr.type, lead), expr);
+  const leadOfResult = (field?: string): Lead =>
+    joinLeads([...[...paramsReadBy(scope.context, net, field)].flatMap((i) => (args[i] ? [leadOf(args[i])] : [])), ...masks.leads]);
+  return repeatedResults(scope, net, valueOfType(js, expr.type, leadOfResult), expr);
 }
 
 /** The name of a net's function in the generated file, which it may share. */

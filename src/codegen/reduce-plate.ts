@@ -14,6 +14,7 @@ export function reducePlate(
   if (!value.lead.plates.has(plate)) {
     const { size } = scope.writer.plate(plate);
     if (fn === "sum") return { ...value, js: call("mul", value.js, size) };
+    if (fn === "logSumExp") return { ...value, js: call("add", value.js, call("log", size)) };
     return value;
   }
   const axis = scope.writer.plateAxis(value.lead, plate);

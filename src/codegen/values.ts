@@ -65,14 +65,18 @@ export function leadOf(value: Value): Lead {
   return value.kind === "tensor" ? value.lead : joinLeads([...value.fields.values()].map((f) => f.lead));
 }
 
-/** A value of a declared type under a name. */
-export function valueOfType(js: Js, type: Type, lead: Lead): Value {
-  if (type.kind === "tensor") return { kind: "tensor", js, shape: type.shape, lead };
+/** A value of a declared type under a name; the leading axes of each field where they are not the same. */
+export function valueOfType(js: Js, type: Type, lead: Lead | ((field?: string) => Lead)): Value {
+  const leadIn = typeof lead === "function" ? lead : () => lead;
+  if (type.kind === "tensor") return { kind: "tensor", js, shape: type.shape, lead: leadIn() };
   return {
     kind: "record",
     js,
     fields: new Map(
-      type.fields.map((f) => [f.name, { kind: "tensor", js: { kind: "member", target: js, name: f.name }, shape: f.type.shape, lead }]),
+      type.fields.map((f) => [
+        f.name,
+        { kind: "tensor", js: { kind: "member", target: js, name: f.name }, shape: f.type.shape, lead: leadIn(f.name) },
+      ]),
     ),
   };
 }

@@ -56,6 +56,7 @@ import {
   upTo,
   type Range,
 } from "./range.js";
+import { digamma, erf, gammaPole, lgamma } from "./special-values.js";
 import { tensor } from "./shapes.js";
 import { contracting, mixing, regardless } from "./symmetry/axes.js";
 
@@ -174,9 +175,9 @@ const table: readonly Builtin[] = [
   }),
   unary("sin", "sine", () => between(-1, 1, false), { at: Math.sin, slope: () => between(-1, 1, false) }),
   unary("cos", "cosine", () => between(-1, 1, false), { at: Math.cos, slope: () => between(-1, 1, false) }),
-  unary("erf", "error function", () => between(-1, 1, true), { slope: () => upTo(2 / Math.sqrt(Math.PI)) }),
-  unary("lgamma", "log of the gamma function"),
-  unary("digamma", "derivative of lgamma"),
+  unary("erf", "error function", () => between(-1, 1, true), { at: erf, slope: () => upTo(2 / Math.sqrt(Math.PI)) }),
+  unary("lgamma", "log of the gamma function", undefined, { at: lgamma, pole: gammaPole }),
+  unary("digamma", "derivative of lgamma", undefined, { at: digamma, pole: gammaPole }),
   unary("tanh", "hyperbolic tangent", monotone(Math.tanh), { slope: () => upTo(1) }),
   unary("sigmoid", "1 / (1 + e^-x)", ([r = anything]) => monotone((x) => 1 / (1 + Math.exp(-x)))([r]), { slope: () => upTo(0.25) }),
   unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
@@ -222,11 +223,16 @@ const table: readonly Builtin[] = [
     },
   ),
   unary("gelu", "x times the normal distribution function (Hendrycks & Gimpel 2016)", undefined, {
+    at: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
     growth: 1,
     slope: () => between(-0.2, 1.2, false),
   }),
   unary("silu", "x * sigmoid(x)", undefined, { at: (x) => x / (1 + Math.exp(-x)), growth: 1, slope: () => between(-0.2, 1.2, false) }),
-  unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
+  unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, {
+    at: (x) => x * Math.tanh(softplus(x)),
+    growth: 1,
+    slope: () => between(-0.2, 1.2, false),
+  }),
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true), { at: (x) => x / (1 + Math.abs(x)), slope: () => upTo(1) }),
   unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), {
     at: (x) => Math.min(Math.max(x, -1), 1),

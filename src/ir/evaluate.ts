@@ -81,7 +81,11 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
   if (density && !density.head.some((v) => isMeasured(env, entry, density, v))) {
     const at = bound.byName.get(entry.densities[0]?.name ?? "")?.span ?? call.span;
     const labels = [{ span: measured.span, text: `draws ${density.head.map((v) => `\`${v}\``).join(", ")}` }];
-    report(env.cx.diagnostics, "GM3047", at, { evaluator: entry.name, density: density.name, needs: entry.needs }, { labels });
+    const fitting = [...env.cx.densityByName.values()].filter(
+      (d) => d.head.some((v) => isMeasured(env, entry, d, v)) && (!entry.ofInference || infers(env, d)),
+    );
+    const help = fitting.length > 0 ? fitting.map((d) => `give it \`${d.name}\``) : [`declare a density that draws ${entry.needs}`];
+    report(env.cx.diagnostics, "GM3047", at, { evaluator: entry.name, density: density.name, needs: entry.needs }, { labels, help });
     return undefined;
   }
   if (density && entry.ofInference && !infers(env, density)) {

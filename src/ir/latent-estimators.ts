@@ -34,6 +34,8 @@ export interface DrawFacts {
   readonly movingShares: boolean;
   /** Where the value that is averaged steps as the sample, or a relaxation of it, moves: `sign(z)`. */
   readonly step: string | undefined;
+  /** Where its derivative in the sample has no mean, as that of `log(abs(z))`, 1 / z, around 0. */
+  readonly steep: string | undefined;
   /** Where the sample of a discrete draw stands in a `stop`. */
   readonly stop: string | undefined;
 }
@@ -93,12 +95,14 @@ const finite = ({ states, samples, dist }: DrawFacts): string | undefined =>
         ? "a family of samples is drawn; an exact sum needs none"
         : undefined;
 
-const smooth = ({ dist, step }: DrawFacts): string | undefined =>
+const smooth = ({ dist, step, steep }: DrawFacts): string | undefined =>
   !dist.reparameterised
     ? `a sample of ${dist.name} is not a differentiable function of its parameters`
     : step !== undefined
       ? `what is averaged steps as it moves, at \`${step}\`, of which the derivative of a sample sees nothing`
-      : undefined;
+      : steep !== undefined
+        ? `\`${steep}\` has no bound where it moves, and the derivative of a sample no mean`
+        : undefined;
 
 /** At a step the relaxed sample has no slope: a relaxation teaches nothing there, and a control variate no longer has the gradient of its mean. */
 const slopes = ({ step }: DrawFacts): string | undefined =>

@@ -60,6 +60,7 @@ describe("what an estimator fits", () => {
     movingEdges: false,
     movingShares: false,
     step: undefined,
+    steep: undefined,
     stop: undefined,
     ...more,
   });

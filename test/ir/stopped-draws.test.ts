@@ -79,6 +79,13 @@ describe("a statement depends on the weights that it has a gradient in", () => {
     expect(moved).toEqual(PARTS.filter((part) => expected.includes(part)));
   });
 
+  it.each(["stl", "reparam"])("by %s alike", (by) => {
+    const text = model("E[z ~ r(z)](sum(stop(z)))").replace("  batch", ` by ${by}  batch`);
+    expect(codesOf(text)).toContain("GM3513");
+    const [first] = explain(compile({ path: "model.gm", text }).derived!).train;
+    expect([first?.moves, first?.paths.map((p) => p.path)]).toEqual([[], ["none"]]);
+  });
+
   it("and `explain` says which draws none comes to", () => {
     const { derived } = compile({ path: "model.gm", text: model("E[x ~ p(x)](D(stop(x)))") });
     const [first] = explain(derived!).train;

@@ -4,7 +4,7 @@
  * unasked.
  */
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
+import { type Span, textOf } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributionOf } from "../distributions.js";
 import { type DrawFacts, type GradientPath, isUnbiased, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
@@ -54,7 +54,7 @@ export interface Choice {
   readonly reason: string;
   readonly path: GradientPath;
   readonly unbiased: boolean;
-  /** It is, if this does not jump. */
+  /** It is, if this holds: "`f(z)` does not jump". */
   readonly unsure?: string;
   readonly asked?: AskedUse;
 }
@@ -66,11 +66,24 @@ const UNASKED = ["reparam", "vimco", "score"] as const;
 export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: DrawRequest): Choice | undefined {
   const { draw, variable } = drawn;
   const steps = request.over === undefined ? undefined : stepOf(context, draw, variable, request.body);
-  const facts = factsOf(context, drawn, request, steps?.step);
+  const facts = factsOf(context, drawn, request, steps);
   if (!facts) return undefined;
   const choice = chosenBy(context, drawn, request, facts, steps);
-  return choice?.path === "reparameterised" && steps?.unsure ? { ...choice, unsure: printExpr(steps.unsure) } : choice;
+  const unsure = choice && steps && unsureOf(steps, choice.path);
+  return choice && unsure !== undefined ? { ...choice, unsure } : choice;
 }
+
+/** On what it depends whether an estimator is without bias. */
+function unsureOf({ unsure, pole, endless }: Steps, path: GradientPath): string | undefined {
+  if (path === "none") return undefined;
+  if (endless) return `\`${written(endless)}\` has a mean`;
+  if (path !== "reparameterised") return undefined;
+  if (unsure) return `\`${written(unsure)}\` does not jump`;
+  return pole && `\`${written(pole)}\` does not jump and its slope has a mean`;
+}
+
+/** As the model says it; what a template of the library says, as it is there. */
+const written = (e: Expr): string => (e.span.file.path.startsWith("std/") ? printExpr(e) : textOf(e.span).replace(/\s+/gu, " "));
 
 function chosenBy(
   context: DeriveContext,
@@ -129,7 +142,7 @@ function controlMisfit(
   for (const { name, kind } of known) {
     const control = kind === "expression" ? exprs[name] : undefined;
     if (!control) continue;
-    const facts = factsOf(context, drawn, { ...request, body: control }, stepOf(context, drawn.draw, drawn.variable, control).step);
+    const facts = factsOf(context, drawn, { ...request, body: control }, stepOf(context, drawn.draw, drawn.variable, control));
     const why = facts && rule.misfit(facts, options);
     if (why !== undefined) return why;
   }
@@ -172,7 +185,7 @@ function warnOfWeighedStep(
     context.diagnostics,
     "GM3808",
     span,
-    { weight, step: printExpr(step), variable },
+    { weight, step: written(step), variable },
     {
       labels: [{ span: step.span, text: `steps where \`${variable}\` crosses what \`${weight}\` says` }],
       help: [
@@ -237,8 +250,9 @@ const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => s
   },
 };
 
-function whyNoPath({ dist, step }: DrawFacts): string {
+function whyNoPath({ dist, step, steep }: DrawFacts): string {
   if (!dist.reparameterised) return `${dist.name} is not reparameterised`;
+  if (steep !== undefined && step === undefined) return `the slope of \`${steep}\` has no mean`;
   if (step !== undefined) return `what is averaged steps at \`${step}\``;
   return "";
 }
@@ -273,7 +287,7 @@ function factsOf(
   context: DeriveContext,
   { draw, variable, dist, moved, follows }: Drawn,
   { body, over }: DrawRequest,
-  step: Expr | undefined,
+  steps: Steps | undefined,
 ): DrawFacts | undefined {
   const info = distributionOf(dist);
   if (!info) return undefined;
@@ -290,8 +304,9 @@ function factsOf(
     bound: draw.samples !== undefined && isBound(body, names),
     follows,
     sequential: readsItself(context, { variable, dist }),
-    step: step && moved && (info.reparameterised || info.values !== undefined) ? printExpr(step) : undefined,
-    stop: stop && printExpr(stop),
+    step: steps?.step && moved && (info.reparameterised || info.values !== undefined) ? written(steps.step) : undefined,
+    steep: steps?.steep && moved && info.reparameterised ? written(steps.steep) : undefined,
+    stop: stop && written(stop),
     movingShares: moved && info.reparameterised && hasMovingShares(context, dist),
     movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };

@@ -66,7 +66,7 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
     const isRead = [...names].some((name) => into.has(name));
     names.forEach((name) => into.delete(name));
     if (step.kind === "factor") {
-      const byPath = whole.surrogate === undefined && PATHS.has(latentEntries.get(step.estimator)?.rule.path ?? "none");
+      const byPath = PATHS.has(latentEntries.get(step.estimator)?.rule.path ?? "none");
       const key = `${step.factor.density} ${step.factor.variable}`;
       (isRead || !byPath ? reached : unreached).add(key);
       if (isRead || !byPath) readFactor(into, step.factor, true);

@@ -15,23 +15,30 @@ const GRID = 64;
 /** From a pole, in parts of the interval looked at. */
 const DISTANCES = [1e-3, 1e-5, 1e-7] as const;
 
-/** Whether a function of numbers, entry by entry, jumps at a pole of its parts. `moves`: of what it reads. */
-export function poleEdge(e: BuiltinExpr, known: Known, moves: (leaf: Expr) => boolean): Edge {
+/**
+ * What a function of numbers, entry by entry, is at a pole of its parts: `steep` where it has a mean around it and its derivative has none, as log |z|,
+ * `endless` where it has none itself, as 1 / z.
+ */
+export type PoleEdge = Edge | "steep" | "endless";
+
+/** `moves`: of what it reads. `covers`: of what moves, whether it comes to every number of its domain. */
+export function poleEdge(e: BuiltinExpr, known: Known, moves: (leaf: Expr) => boolean, covers: (leaf: Expr) => boolean): PoleEdge {
   const leaves: Leaves = [];
   const parts = partsWithPoles(e, known);
   if (parts.length === 0 || !collect([e], leaves, known)) return "meets";
-  let found: Edge = "meets";
+  let found: PoleEdge = "meets";
   for (const { of } of leaves.filter((l) => moves(l.of)))
     for (let i = 0; i < TRIES; i++)
       for (const part of parts) {
         const edge = at(i, of, part);
         if (edge === "jumps") return freeOf(leaves, known).length >= leaves.length - 1 ? "jumps" : "unknown";
         if (edge === "unknown") found = edge;
+        if ((edge === "steep" || edge === "endless") && found !== "unknown") found = covers(of) ? edge : "unknown";
       }
   return found;
 
   /** At the poles of a part that one of what is read takes it to. */
-  function at(i: number, of: Expr, part: BuiltinExpr): Edge {
+  function at(i: number, of: Expr, part: BuiltinExpr): PoleEdge {
     for (const [k, leaf] of leaves.entries()) leaf.value = within(leaf.of, fraction(i * leaves.length + k + 1), known);
     const leaf = leaves.find((l) => sameExpr(l.of, of))!;
     const numberAt = (expr: Expr, share: number): number => {
@@ -43,11 +50,14 @@ export function poleEdge(e: BuiltinExpr, known: Known, moves: (leaf: Expr) => bo
       const [a = NaN, b = NaN] = part.args.map((arg) => numberAt(arg, share));
       return Math.abs(pole(a, b));
     };
-    let seen: Edge = "meets";
+    let seen: PoleEdge = "meets";
     for (const share of zerosOf(gap)) {
-      const edge = apart(DISTANCES.map((d) => numberAt(e, share + d) - numberAt(e, share - d)));
+      const [above, below] = [1, -1].map((side) => DISTANCES.map((d) => numberAt(e, share + side * d))) as [number[], number[]];
+      const edge = apart(above.map((v, k) => v - below[k]!));
       if (edge === "jumps") return edge;
-      if (edge === "unknown") seen = edge;
+      const sides = [growing(above), growing(below)];
+      const worst = (["endless", "steep", "unknown"] as const).find((g) => sides.includes(g));
+      if (edge === "unknown" || (worst && seen !== "unknown")) seen = edge === "unknown" ? edge : worst!;
     }
     return seen;
   }
@@ -59,6 +69,17 @@ function apart([far = NaN, near = NaN, nearest = NaN]: readonly number[]): Edge 
   const [a, b, c] = [Math.abs(far), Math.abs(near), Math.abs(nearest)];
   if (c < 1e-3 || b < 0.5 * a || c < 0.5 * b) return "meets";
   return c < 50 * b ? "jumps" : "meets";
+}
+
+/**
+ * How a function grows as a pole is come to from one side. The mean of its derivative there is what it changes by: none where it has no bound. It has a
+ * mean itself if it grows less than 1 / z does.
+ */
+function growing([far = NaN, near = NaN, nearest = NaN]: readonly number[]): PoleEdge {
+  if (nearest === Infinity || nearest === -Infinity) return "endless";
+  const [before, after] = [Math.abs(near - far), Math.abs(nearest - near)];
+  if (Number.isNaN(after) || after < 1e-6 || after < 0.5 * before) return "meets";
+  return after < 0.95 * before ? "unknown" : after < 50 * before ? "steep" : "endless";
 }
 
 function partsWithPoles(e: BuiltinExpr, known: Known): readonly BuiltinExpr[] {

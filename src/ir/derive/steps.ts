@@ -4,13 +4,14 @@
  */
 import { builtins } from "../builtins.js";
 import { rangeOf } from "../energy/curvature.js";
-import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
+import type { BuiltinExpr, DistCall, Expr, NetCallExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
 import { type Edge, edgeOf } from "./edges.js";
 import { isByPlace, type Known } from "./leaves.js";
 import { ancestorsOf } from "./marginal.js";
-import { poleEdge } from "./singular.js";
+import { distributionOf } from "../distributions.js";
+import { type PoleEdge, poleEdge } from "./singular.js";
 
 /** What carries the draw: names of variables, and locals that have been looked at. */
 interface Scope {
@@ -47,8 +48,8 @@ type Sought = "step" | "stop";
 
 /** Where the value of an `E`, or the parameters of what is drawn after it, step as a variable of its draw moves, and what follows it. */
 export function stepOf(context: DeriveContext, draw: ObjectiveDraw, variable: string, body: Expr): Steps {
-  const { found, unsure, meant } = foundIn(context, "step", draw, variable, body);
-  return { step: found, unsure, meant };
+  const { found, ...others } = foundIn(context, "step", draw, variable, body);
+  return { step: found, ...others };
 }
 
 /** Where these stand in a `stop`: of what a sample does there its derivative sees nothing, while its density counts it. */
@@ -58,19 +59,27 @@ export const stopOf = (context: DeriveContext, draw: ObjectiveDraw, variable: st
 interface Found {
   readonly found: Expr | undefined;
   readonly unsure: Expr | undefined;
+  readonly pole: Expr | undefined;
+  readonly steep: Expr | undefined;
+  readonly endless: Expr | undefined;
   readonly meant: Meaning;
 }
 
 function foundIn(context: DeriveContext, sought: Sought, draw: ObjectiveDraw, variable: string, body: Expr): Found {
   const { source, names } = draw;
-  if (source.kind !== "density" || !mayBe(context, sought, draw, body)) return { found: undefined, unsure: undefined, meant: (e) => e };
-  const [onTheWay, inBody] = [looking(context, sought, steps), looking(context, sought, steps)];
+  if (source.kind !== "density" || !mayBe(context, sought, draw, body))
+    return { found: undefined, unsure: undefined, pole: undefined, steep: undefined, endless: undefined, meant: (e) => e };
+  const covers = (leaf: Expr): boolean => coversDomain(context, source.density, leaf);
+  const [onTheWay, inBody] = [looking(context, sought, steps, covers), looking(context, sought, steps, covers)];
   const moving = new Set([variable]);
   moveThrough(context, onTheWay, source, drawnBy(context, source), moving, variable);
   inBody.carries(body, scopeOf(source.head.flatMap((v, i) => (moving.has(v) && names[i] ? [names[i]] : []))));
   return {
     found: inBody.found() ?? onTheWay.found(),
     unsure: inBody.unsure() ?? onTheWay.unsure(),
+    pole: inBody.at("unknown") ?? onTheWay.at("unknown"),
+    steep: inBody.at("steep") ?? onTheWay.at("steep"),
+    endless: inBody.at("endless") ?? onTheWay.at("endless"),
     meant: (inBody.found() ? inBody : onTheWay).meant,
   };
 }
@@ -79,6 +88,12 @@ export interface Steps {
   readonly step: Expr | undefined;
   /** A `where` that is taken for continuous, and of which it is not known. */
   readonly unsure: Expr | undefined;
+  /** What has a pole, and it is not known what it does there. */
+  readonly pole: Expr | undefined;
+  /** What has a mean and whose derivative has none, as log |z| around 0. */
+  readonly steep: Expr | undefined;
+  /** What has no mean itself, as 1 / z. */
+  readonly endless: Expr | undefined;
   /** Where the step stands. */
   readonly meant: Meaning;
 }
@@ -89,7 +104,7 @@ export type Meaning = (e: Expr) => Expr;
 interface Taken {
   /** Whether `where` steps: with branches that move too it may be continuous, as `where(z > 0, z, 0)` is, and is taken for it unless it is seen to jump. */
   readonly where: (condition: boolean, branches: boolean, edge: () => Edge) => boolean;
-  readonly pole: (edge: Edge) => boolean;
+  readonly pole: (edge: PoleEdge) => boolean;
 }
 
 const steps: Taken = {
@@ -155,12 +170,23 @@ interface Look {
   /** The first on the way. */
   readonly found: () => Expr | undefined;
   readonly unsure: () => Expr | undefined;
+  /** What has a pole where it is so. */
+  readonly at: (edge: PoleEdge) => Expr | undefined;
   /** At what was found. */
   readonly meant: Meaning;
 }
 
-function looking(context: DeriveContext, sought: Sought, taken: Taken): Look {
+/** Whether a variable takes all values of its domain, as one that is drawn between bounds does not. */
+function coversDomain(context: DeriveContext, density: string, leaf: Expr): boolean {
+  if (leaf.kind !== "variable") return false;
+  const definition = densityOf(context, density).definitions.get(leaf.variable);
+  const isWide = (dist: DistCall): boolean => !distributionOf(dist)?.edges && (dist.of === undefined || isWide(dist.of));
+  return definition?.kind === "draw" && isWide(definition.dist);
+}
+
+function looking(context: DeriveContext, sought: Sought, taken: Taken, covers: (leaf: Expr) => boolean = () => false): Look {
   let found: Expr | undefined;
+  const poles = new Map<PoleEdge, Expr>();
   let unsure: Expr | undefined;
   let within: Scope | undefined;
   const find = (e: Expr, scope: Scope): void => {
@@ -214,9 +240,9 @@ function looking(context: DeriveContext, sought: Sought, taken: Taken): Look {
         : builtins.get(e.fn)?.noGradient === true && moving.includes(true);
     if (isStep) find(e, scope);
     else if (whole && !within && moving.includes(true)) {
-      const edge = poleEdge(e, knownIn(context, scope), (leaf) => carriesAround(leaf, scope));
+      const edge = poleEdge(e, knownIn(context, scope), (leaf) => carriesAround(leaf, scope), covers);
       if (taken.pole(edge)) find(e, scope);
-      if (edge === "unknown") unsure ??= e;
+      if (!poles.has(edge)) poles.set(edge, e);
     }
     return moving.includes(true);
   };
@@ -239,5 +265,13 @@ function looking(context: DeriveContext, sought: Sought, taken: Taken): Look {
     for (const b of body) bind(b.local.id, b.value, inner);
     return carries(result, inner);
   };
-  return { carries, some, bind, found: () => found, unsure: () => unsure, meant: (e) => (within && meantBy(e, within)) ?? e };
+  return {
+    carries,
+    some,
+    bind,
+    found: () => found,
+    unsure: () => unsure,
+    at: (edge) => poles.get(edge),
+    meant: (e) => (within && meantBy(e, within)) ?? e,
+  };
 }
