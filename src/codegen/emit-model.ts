@@ -142,6 +142,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
     inference: inferenceName === undefined ? undefined : str(inferenceName),
+    untrained: derived.untrained === undefined ? undefined : str(derived.untrained),
     train,
     evaluate,
     starts: derived.starts.length === 0 ? undefined : array(derived.starts.map((s) => emitStart(derived, s, objectives))),

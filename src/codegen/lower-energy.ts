@@ -16,6 +16,7 @@ import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
 import { densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { explainEnergy } from "./explain-energy.js";
+import { boundText } from "./mathtext.js";
 import { oneHot, seenShape, withOneHot } from "./one-hot-labels.js";
 import { place } from "./place.js";
 import {
@@ -194,7 +195,11 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
       shape: [],
       lead: given.lead,
     }) as TensorValue;
-  const head = q.given.join(", ");
+  const slot = (variable: string): string => {
+    const value = q.at.get(variable);
+    return value === undefined ? variable : boundText(scope.context, variable, value);
+  };
+  const head = q.given.map(slot).join(", ");
   switch (q.method.kind) {
     case "exact": {
       const { sum, enumerate } = q.method;

@@ -10,6 +10,8 @@ import type { Variable } from "../ir/types.js";
 import { array, call, type Js, type JsField, member, method, num, numbers, object, str } from "./js.js";
 import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import type { Scope } from "./lower-expr.js";
+import { marginalOf } from "./marginal-names.js";
+import { quantityText, shortened } from "./mathtext.js";
 import { capital } from "./names.js";
 import { densityScope, type FactorParts, type GaussianLatents, type QuantityScope, siteOf, termOf } from "./quantity-scope.js";
 import { BATCH, joinLeads, type Lead, leadOf, type TensorValue, type Value } from "./values.js";
@@ -176,7 +178,8 @@ export function lowerGaussianMarginal(
   const js = [...terms.map((t) => t.js), member(posterior.js, "logVolume")].reduce((sum, each) => call("add", sum, each));
   const [first, ...more] = q.children;
   const names = q.children.map((f) => f.variable);
-  const label = `log ${first?.density ?? "p"}(${names.join(", ")})`;
+  const text = marginalOf(scope.context, q)?.text;
+  const label = text === undefined ? shortened(quantityText(scope.context, q)) : `log ${text}`;
   const span = more.at(-1)?.span ?? first?.span ?? q.span;
   return scope.writer.bind(
     `log${capital(first?.density ?? "p")}${names.map(capital).join("")}`,

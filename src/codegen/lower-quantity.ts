@@ -19,7 +19,7 @@ import { readsOtherSamples } from "../ir/derive/sample-indices.js";
 import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-factor.js";
 import { lowerGaussianMarginal } from "./lower-gaussian.js";
 import { type Marginal, marginalOf } from "./marginal-names.js";
-import { quantityText } from "./mathtext.js";
+import { quantityText, shortened } from "./mathtext.js";
 import { lowerByRow, onlyKnown, weighKnown } from "./lower-missing.js";
 import { type SampledRate, sampledRates } from "./sampled-rates.js";
 import { lowerSurrogate } from "./lower-surrogate.js";
@@ -298,6 +298,3 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
   const label = shortened(ofLibrary ? quantityText(scope.context, { kind: "value", expr }) : textOf(expr.span).replace(/\s+/gu, " "));
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
-
-/** As long as a column of metrics can be. */
-const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);

@@ -559,3 +559,6 @@ function blocksOf(e: BuiltinExpr): readonly string[] {
 function rankOf(e: Expr | undefined): number {
   return e?.type.kind === "tensor" ? e.type.shape.length : 0;
 }
+
+/** As long as a column of metrics can be. */
+export const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);

@@ -18,7 +18,7 @@ import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
 import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
-import { headerText } from "./slots.js";
+import { declaredHeader, headerText } from "./slots.js";
 import { broadcastsTo, sameShape, showDomain, showShape, showType } from "./shapes.js";
 import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
 import { reportValueless } from "./valueless.js";
@@ -54,6 +54,8 @@ interface Progress {
   readonly bindings: Map<string, Expr>;
   /** The body disagrees with the header about what the density is over: nothing more is said where it is used. */
   unreliable: boolean;
+  /** Variables that the body reads and the header does not have, each with its first place: told together, so that one header takes them all in. */
+  readonly outside: Map<string, Span>;
 }
 
 interface Early {
@@ -85,6 +87,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     early: new Map(),
     bindings: new Map(),
     unreliable: false,
+    outside: new Map(),
   };
   const env: Env = { ...base, access: densityAccess(cx, progress) };
   const statements: DensityStatement[] = [];
@@ -94,6 +97,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     if (statement === undefined) ok = false;
     else statements.push(statement);
   });
+  reportOutside(cx, progress);
   for (const variable of header.head) {
     if (plan.defined.has(variable) || byEnergy.has(variable) || plan.broken) continue;
     reportValueless(cx, header, variable, flat);
@@ -102,6 +106,27 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
   if (progress.unreliable) cx.headers.set(decl, null);
   if (!ok) return undefined;
   return { name: header.name, head: header.head, given: header.given, statements, weights: owner.weights, doc: decl.doc, span: decl.span };
+}
+
+function reportOutside(cx: Context, { header, outside, firstEnergy }: Progress): void {
+  const them = [...outside.keys()];
+  const text = (head: readonly string[], given: readonly string[]): string =>
+    `\`density ${declaredHeader(cx.modelScope, header.name, head, given)}\``;
+  const it = them.length === 1 ? "it" : `${them.slice(0, -1).join(", ")} and ${them.at(-1)}`;
+  const help = [
+    ...(firstEnergy ? [`let the energy define ${it} too: ${text([...header.head, ...them], header.given)}`] : []),
+    `${firstEnergy ? "or " : ""}condition on ${it}: ${text(header.head, [...header.given, ...them])}`,
+  ];
+  for (const [variable, span] of outside) {
+    const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
+    report(
+      cx.diagnostics,
+      "GM3027",
+      span,
+      { variable, role, density: header.name },
+      { labels: [{ span: header.span, text: "its header" }], help },
+    );
+  }
 }
 
 const unreadable: Env["access"] = { read: () => undefined };
@@ -298,7 +323,7 @@ function settle(env: Env, variable: Variable, target: ast.Target, progress: Prog
       {
         labels: [{ span: header.span, text: "its header" }],
         help: [
-          `add it: \`density ${header.name}(${[...header.head, variable.name].join(", ")}${header.given.length > 0 ? ` | ${header.given.join(", ")}` : ""})\`, or use a name that is no variable of the model`,
+          `add it: \`density ${declaredHeader(env.cx.modelScope, header.name, [...header.head, variable.name], header.given)}\`, or use a name that is no variable of the model`,
         ],
       },
     );
@@ -539,22 +564,8 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
         return undefined;
       }
       if (!header.head.includes(variable)) {
-        const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
         progress.unreliable = true;
-        const widened = `${header.name}(${header.head.join(", ")} | ${[...header.given, variable].join(", ")})`;
-        const given = header.given.length > 0 ? ` | ${header.given.join(", ")}` : "";
-        const joint = `${header.name}(${[...header.head, variable].join(", ")}${given})`;
-        const help = [
-          ...(progress.firstEnergy ? [`let the energy define it too: \`density ${joint}\``] : []),
-          `${progress.firstEnergy ? "or " : ""}condition on it: \`density ${widened}\``,
-        ];
-        report(
-          cx.diagnostics,
-          "GM3027",
-          span,
-          { variable, role, density: header.name },
-          { labels: [{ span: header.span, text: "its header" }], help },
-        );
+        if (!progress.outside.has(variable)) progress.outside.set(variable, span);
         return undefined;
       }
       usedTooSoon(cx, variable, span, progress, progress.drawing ?? progress.defining);

@@ -119,4 +119,6 @@ export interface DerivedModel {
   readonly posterior: ExactPosterior | undefined;
   /** What the model makes of data where nothing infers latents, and these sum out exactly. */
   readonly posteriorMeans: PosteriorMeans | undefined;
+  /** A density that would infer latents and has weights, none of which a statement moves. Another way is taken where there is an exact one. */
+  readonly untrained?: string;
 }

@@ -13,7 +13,7 @@ import type { DensityHeader, Env } from "./env.js";
 import { elaborateExpr, readVariable } from "./expr.js";
 import { chain, memberOf } from "./indexing.js";
 import { objectiveSample } from "./samples.js";
-import { describe, type Entity } from "./scope.js";
+import { describe, type Entity, type Scope } from "./scope.js";
 import { broadcastsTo, scalarType, showShape, showType } from "./shapes.js";
 import type { Dim, Expr, LogDensityExpr, SampleIndex, Slot } from "./types.js";
 import { reportUnknownName } from "./unknown.js";
@@ -108,9 +108,11 @@ export function densityCall(env: Env, call: ast.CallExpr, head: "read" | "bind")
   return given && { header, head: heads, given };
 }
 
+/** `a` of `a[2]` */
+const familyOf = (name: string): string => name.replace(/\[\d+\]$/u, "");
+
 /** As one would write them: `a` for `a[1], a[2], a[3]` where these are all that `a` has. */
 function wholeFamilies(env: Env, names: readonly string[]): readonly string[] {
-  const familyOf = (name: string): string => name.replace(/\[\d+\]$/u, "");
   return names.flatMap((name, i) => {
     const family = familyOf(name);
     const entity = env.scope.find(family);
@@ -259,7 +261,14 @@ function notOf(env: Env, header: DensityHeader, name: string, span: Span, all: r
   );
 }
 
-export function headerText(header: DensityHeader): string {
+/** A header with these variables, as a file writes it: families by their name. */
+export function declaredHeader(scope: Scope, name: string, head: readonly string[], given: readonly string[]): string {
+  const written = (names: readonly string[]): string =>
+    [...new Set(names.map((n) => (scope.find(familyOf(n))?.kind === "family" ? familyOf(n) : n)))].join(", ");
+  return headerText({ name, head: [written(head)], given: given.length > 0 ? [written(given)] : [] });
+}
+
+export function headerText(header: Pick<DensityHeader, "name" | "head" | "given">): string {
   return `${header.name}(${header.head.join(", ")}${header.given.length > 0 ? ` | ${header.given.join(", ")}` : ""})`;
 }
 

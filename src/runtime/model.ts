@@ -503,6 +503,8 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   /** The density that samples come from (the model's joint), and the one that infers latents from data; absent where there is none. */
   readonly generative?: string;
   readonly inference?: string;
+  /** A density that would infer latents, were its weights not those that it starts with: nothing trains them. */
+  readonly untrained?: string;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
   /** Parameters that start from values at the first batch; one whose values read another comes after it. */

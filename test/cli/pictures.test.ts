@@ -91,6 +91,23 @@ it("conditions of rows that are held are those of the rows", async () => {
   expect(alone).not.toEqual(await values("--given", "x=data", "--given", "c=1"));
 }, 60_000);
 
+it("what rows are given is not drawn as if it were made", async () => {
+  writeFileSync(
+    at("aged.gm"),
+    `model Aged {
+  data x : real, age : real
+  param w : real = 1
+  density p(x | age) { x ~ Normal(w * age, 1) }
+  train { maximize log p(x | age)   batch = 10, steps = 1 }
+}
+`,
+  );
+  const ran = await run("train", "aged.gm", "--data", "x=x.csv#ash,age=x.csv#hue", "--out", "aged");
+  expect(ran.stderr).not.toContain("error");
+  expect(existsSync(at("aged/samples-age.svg"))).toBe(false);
+  expect(titles("aged/samples-x.svg")).toContain("samples");
+}, 60_000);
+
 describe("pictures of a table", () => {
   it("say which of the rows they show, and what the columns are called", () => {
     expect(titles("factors/samples.svg")).toEqual(

@@ -121,6 +121,12 @@ describe("train", () => {
     writeFileSync(at("pair.gm"), tinyModel.replace("data x : real[2]", "data x : real[2], y : real").replace("model Tiny", "model Pair"));
     const pair = await gmc(["train", "pair.gm", "--data", "points.csv"], { cwd: folder });
     expect(pair.stderr).toContain("columns of a table are named after #: y=points.csv#b (it has a, b)");
+    writeFileSync(
+      at("kinds.csv"),
+      `y,a,b,kind\n${Array.from({ length: 40 }, (_, i) => `${i / 7},${Math.sin(i)},${i},${i % 3}`).join("\n")}\n`,
+    );
+    const kinds = await gmc(["train", "pair.gm", "--data", "kinds.csv"], { cwd: folder });
+    expect(kinds.stderr).toContain("columns of a table are named after #: y=kinds.csv#y (it has y, a, b, kind)");
     expect((await gmc(["train", "pair", "--data", "points.csv"], { cwd: folder })).stderr).toContain("did you mean pair.gm?");
   });
 

@@ -123,6 +123,55 @@ describe("a term's label", () => {
     expect(labelled(5)).toBeCloseTo(2 * (mean + 10), 4);
   });
 
+  describe("where latents are integrated out", () => {
+    const JOINT = `model T {
+  data x : real[1], y : real
+  latent z : real[1]
+  param a : real[1, 1], b : real
+  density p(x, y, z) { y ~ Normal(b, 1)
+    z ~ Normal(y * ones(1), 1)
+    x ~ Normal(z @ a, 1) }
+  OBJECTIVE
+  train { maximize log p(x, y)  epochs = 1 }
+  evaluate { alone = log p(x) }
+}`;
+    const [a, b] = [1.5, 0.3];
+    const normal = (v: number, loc: number, variance: number): number =>
+      -0.5 * Math.log(2 * Math.PI * variance) - (v - loc) ** 2 / (2 * variance);
+    const mean = (of: (i: number) => number): number => Array.from({ length: ROWS }, (_, i) => of(i)).reduce((s, v) => s + v, 0) / ROWS;
+    const [x, y] = [rows(1), rows(1, 2)];
+
+    it("says what the density is conditioned on", async () => {
+      const found = await evaluated(JOINT.replace("OBJECTIVE", ""), { x, y }, { a: [a], b: [b] });
+      // z = y + e, so x given y is normal around a y with the variance 1 + a²; y has one of its own
+      const given = mean((i) => normal(x[i] ?? NaN, a * (y[i] ?? NaN), 1 + a * a));
+      const alone = mean((i) => normal(x[i] ?? NaN, a * b, 1 + 2 * a * a));
+      expect(valueOf(found, "log p(x | y)")).toBeCloseTo(given, 4);
+      expect(found.metrics["alone"]?.value).toBeCloseTo(alone, 4);
+      expect(found.terms["log p(x)"]).toBeUndefined();
+    });
+
+    it("keeps what the density is taken at", async () => {
+      const own = "objective L = E[x, y ~ data](2 * log p(y, x = x + 1) + log p(x, y))";
+      const text = JOINT.replace("OBJECTIVE", own).replace("maximize log p(x, y)", "maximize L");
+      const found = await evaluated(text, { x, y }, { a: [a], b: [b] });
+      const at = (more: number): number => mean((i) => normal((x[i] ?? NaN) + more, a * (y[i] ?? NaN), 1 + a * a));
+      expect(valueOf(found, "log p(x | y)")).toBeCloseTo(at(0), 4);
+      expect(valueOf(found, "log ∫ p(x + 1 | z) p(z | y) dz")).toBeCloseTo(at(1), 4);
+    });
+  });
+
+  it("of an energy keeps what it is taken at", () => {
+    const { ts } = loadModel(`model T {
+  data v : binary[3]
+  latent h : binary[2]
+  param W : real[3, 2]
+  density p(v, h) { energy -sum((v @ W) * h) }
+  train { maximize log p(v) - log p(v = 1 - v)  epochs = 1 }
+}`);
+    expect([...ts.matchAll(/term\(\s*"(-F\([^"]*)"/gu)].map((m) => m[1])).toEqual(["-F(v)", "-F(v = 1 - v)"]);
+  });
+
   const DREAMS = `model T {
   data x : real
   latent z : real

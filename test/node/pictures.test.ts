@@ -163,6 +163,18 @@ describe("grids", () => {
 });
 
 describe("plots", () => {
+  it("cut long names of curves in the middle, where they are alike", async () => {
+    const name = (beta: string): string => `ELBO(p, q, beta = linear(0, ${beta}, steps = 1000))`;
+    const names = [name("1"), `${name("1")}, validation`, "short"];
+    const points = [0, 1].map((x) => ({ x, y: x }));
+    const text = await drawCurves(
+      names.map((each) => ({ name: each, points })),
+      { title: "T", x: "step", y: "objective" },
+    );
+    const shown = [...text.matchAll(/<text[^>]*>([^<]*)</gu)].map(([, t]) => t ?? "");
+    expect(shown).toEqual(expect.arrayContaining(["ELBO(p, q, … 1, steps = 1000))", "ELBO(p, q, …1000)), validation", "short"]));
+  });
+
   it("draw curves through their points, text escaped, what is not finite left out", async () => {
     const text = await drawCurves(
       [

@@ -132,13 +132,17 @@ function stemOf(stem: string, name: string, names: readonly string[]): string {
 export async function drawSamples(trained: TrainedSession, samples: Samples, count: number): Promise<readonly NamedDrawing[]> {
   const rows = shownSamples(trained, samples);
   const names = drawable(trained, rows);
+  const given = new Set(generativeOf(trained.model).given);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
     const look = lookFor(trained, name);
     const own = rows[name];
     if (own === undefined) continue;
     // beside points and histograms, rows of the data
-    const data = look.kind === "plane" || look.kind === "scalar" ? (await firstData(trained, count))[name] : undefined;
+    const beside = look.kind === "plane" || look.kind === "scalar";
+    // what is given are rows of the data as well, or a number that was asked for: nothing to compare
+    if (beside && given.has(name)) continue;
+    const data = beside ? (await firstData(trained, count))[name] : undefined;
     drawn.push({
       stem: stemOf("samples", name, names),
       ...(await drawRows(name, own, look, { columns: columnsFor(count), label: "samples", ...(data ? { data } : {}) })),

@@ -80,7 +80,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     warnUnmoved(context, model);
   }
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
-  return { context, model, densities, phases, evaluations, starts, ...roles(context, densities) };
+  return { context, model, densities, phases, evaluations, starts, ...roles(context, densities, phases) };
 }
 
 /** A statement by expectation maximisation has no use for a direction but up, nor for settings of an optimiser: its own, or its phase's if it stands alone. */

@@ -1,22 +1,49 @@
 /** What each density of a model is for: which draws data, which infers latents from them, or what does where no density is written for it. */
-import type { DerivedDensity, DerivedModel, ExactInverse, ExactPosterior } from "../derived-model.js";
+import type { DerivedDensity, DerivedModel, DerivedPhase, ExactInverse, ExactPosterior } from "../derived-model.js";
 import { exprsOf, exprsOfPosterior } from "../quantity-walk.js";
 import { typeOfDomain } from "../shapes.js";
 import type { Density, Domain, Expr } from "../types.js";
+import { distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
 import { drawsNumbers } from "./contents.js";
 import { flowChain } from "./flow-change.js";
 import { gaussianPosterior } from "./marginal.js";
 import { posteriorMeansOf } from "./posterior-means.js";
+import { underPaths } from "./weight-paths.js";
+import { weightsIn } from "./weights.js";
+
+type Roles = Pick<DerivedModel, "generative" | "inference" | "inverse" | "inversesApart" | "posterior" | "posteriorMeans" | "untrained">;
 
 /**
  * The generative density draws data; the inference density draws latents given data. Without one, latents that flows map to data are inferred
- * exactly, by the inverse, and normal ones that enter the locations of normals linearly by their posterior.
+ * exactly, by the inverse, and normal ones that enter the locations of normals linearly by their posterior; so they are where no statement trains
+ * the density that is written.
  */
-export function roles(
-  context: DeriveContext,
-  derived: ReadonlyMap<string, DerivedDensity>,
-): Pick<DerivedModel, "generative" | "inference" | "inverse" | "inversesApart" | "posterior" | "posteriorMeans"> {
+export function roles(context: DeriveContext, derived: ReadonlyMap<string, DerivedDensity>, phases: readonly DerivedPhase[]): Roles {
+  const found = rolesWith(context, derived, true);
+  const [density, generative] = [found.inference, found.generative].map((name) => context.model.densities.find((d) => d.name === name));
+  if (!density || !generative || !staysUntrained(context, density, generative, phases)) return found;
+  const exact = rolesWith(context, derived, false);
+  const infers = exact.posterior ?? exact.posteriorMeans ?? (exact.inverse?.infers === true ? exact.inverse : undefined);
+  return { ...(infers ? exact : found), untrained: density.name };
+}
+
+/** Whether a density has weights that the generative one has not, and no statement moves any of them. A model without statements is trained elsewhere. */
+function staysUntrained(context: DeriveContext, density: Density, generative: Density, phases: readonly DerivedPhase[]): boolean {
+  if (phases.length === 0) return false;
+  const weightsOf = ({ statements }: Density): ReadonlySet<string> =>
+    weightsIn(
+      context,
+      statements.flatMap((s) => (s.kind === "bind" ? [s.binding.value] : s.kind === "draw" ? distExprs(s.dist) : [s.value])),
+    );
+  const shared = weightsOf(generative);
+  const own = [...weightsOf(density)].filter((path) => !shared.has(path));
+  const moved = phases.flatMap((p) => p.updates.flatMap((u) => u.moves));
+  return own.length > 0 && !own.some((path) => underPaths(path, moved));
+}
+
+/** `written`: a density of the file may infer. */
+function rolesWith(context: DeriveContext, derived: ReadonlyMap<string, DerivedDensity>, written: boolean): Omit<Roles, "untrained"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities;
   const hasData = context.model.streams.length > 0;
@@ -26,7 +53,7 @@ export function roles(
   const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];
   const infers = (d: Density): boolean =>
     d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
-  const inference = latents.length > 0 ? usable.find(infers) : undefined;
+  const inference = written && latents.length > 0 ? usable.find(infers) : undefined;
   const inverses = generative ? derived.get(generative.name)?.inverses : undefined;
   const own = generative && derived.get(generative.name);
   const follow = (from: (v: string) => boolean): ReadonlyMap<string, Expr> => {

@@ -121,14 +121,18 @@ function nothingFor(raw: RawData, name: string, spec: VariableSpec): GmcError {
     return `${field} (${each.role}${shape.length > 0 ? ` ${showShape(shape)}` : ""})`;
   });
   const table = Object.values(raw.fields).find((each) => (each.splits.train?.entries ?? []).length > 1);
-  const columns = table?.splits.train?.entries ?? [];
+  // a table that gives several fields has the name of each behind its own
+  const fileOf = ({ path }: Field): string => path.replace(/#[^#]*$/u, "");
+  const ofTable = Object.entries(raw.fields).filter(([, each]) => table && fileOf(each) === fileOf(table));
+  const columns = [...new Set(ofTable.flatMap(([field, each]) => each.splits.train?.entries ?? [field]))];
+  const column = columns.includes(name) ? name : columns.at(-1);
   const shown = columns.length > 8 ? `${columns.slice(0, 8).join(", ")}, …` : columns.join(", ");
   return new GmcError(
     "GM5020",
     `no data for ${showVariable(name, spec)}: ${raw.name} offers ${offered.length > 0 ? offered.join(", ") : "nothing"}`,
     [
       `name a file or a field for it: --data '…,${name}=FILE'`,
-      ...(table === undefined ? [] : [`columns of a table are named after #: ${name}=${table.path}#${columns.at(-1)} (it has ${shown})`]),
+      ...(table === undefined ? [] : [`columns of a table are named after #: ${name}=${fileOf(table)}#${column} (it has ${shown})`]),
     ],
   );
 }

@@ -50,7 +50,7 @@ import {
 } from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
 import type { Evaluation, Result } from "./protocol.js";
-import { warningsOf } from "./warnings.js";
+import { untrainedInference, warningsOf } from "./warnings.js";
 
 /** How far an evaluation is with what it does now. */
 export interface EvaluationProgress {
@@ -165,7 +165,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     ...found,
     metrics,
     ...(gradients && { gradients }),
-    warnings: warningsOf(metrics, [found.terms, found.reconstruction]),
+    warnings: [...untrainedInference(model), ...warningsOf(metrics, [found.terms, found.reconstruction])],
     protocol: {
       model: model.name,
       source: model.source.sha256,

@@ -2,6 +2,7 @@
  * What the numbers of an evaluation say of each other: none at all, a probability above 1, an upper bound below a lower one, a log Z that one chain decides.
  * Pure: results in, sentences out, each with what to do.
  */
+import type { ModelDefinition } from "../model.js";
 import { FEW, type PartitionProtocol, type Result } from "./protocol.js";
 
 /** Standard errors that two numbers may be apart by chance. */
@@ -24,6 +25,17 @@ export function warningsOf(
     ...told,
     `${[...new Set(lost)].join(", ")} ${only} no number, because ${lost.length === 1 ? "that" : "those"} of some row ${only} none: look for weights that are not finite, a scale of 0, a logarithm of 0 or less, and a flow whose Jacobian has the determinant 0`,
   ];
+}
+
+/** What infers latents with weights that nothing trains says nothing of the model. */
+export function untrainedInference({ densities, untrained, inference }: ModelDefinition): readonly string[] {
+  const label = untrained === undefined ? undefined : densities[untrained]?.label;
+  if (label === undefined) return [];
+  const shown =
+    inference === untrained
+      ? "reconstructions, their errors and what is interpolated go through it nevertheless"
+      : "reconstructions and what is interpolated take the exact posterior of the latents in its place, and measures that draw from it say nothing";
+  return [`no statement trains ${label}, whose weights are those that it began with: ${shown}`];
 }
 
 function noNumber(name: string, { value, unmeasured }: Result): readonly string[] {

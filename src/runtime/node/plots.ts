@@ -55,6 +55,9 @@ export interface CurveOptions {
   readonly entries?: readonly string[];
 }
 
+/** A long name in a legend is cut in its middle: names of curves begin alike, and end in what tells them apart. */
+const CUT = "length(datum.label) > 30 ? slice(datum.label, 0, 11) + '…' + slice(datum.label, -18) : datum.label";
+
 /** Curves over steps, epochs or entries. */
 export function drawCurves(series: readonly Series[], options: CurveOptions): Promise<string> {
   const shown = series.filter((each) => each.points.some((point) => Number.isFinite(point.y)));
@@ -114,7 +117,18 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
       { orient: "left", scale: "y", title: options.y, grid: true, tickCount: 6 },
     ],
     legends:
-      names.length > 1 ? [{ stroke: "colour", ...(anyDashed ? { strokeDash: "dash" } : {}), orient: "right", symbolType: "stroke" }] : [],
+      names.length > 1
+        ? [
+            {
+              stroke: "colour",
+              ...(anyDashed ? { strokeDash: "dash" } : {}),
+              orient: "right",
+              symbolType: "stroke",
+              labelLimit: 0,
+              encode: { labels: { update: { text: { signal: CUT } } } },
+            },
+          ]
+        : [],
     marks: [
       {
         type: "group",
