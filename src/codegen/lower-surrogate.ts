@@ -170,7 +170,9 @@ function holdSamples(
   const pairs = drawn.map((d): Js => {
     const sample = sampleOf(scope, d);
     const { factor, local } = d.step;
-    const fixed = scope.writer.bind(`${local?.name ?? factor.variable}Fixed`, { ...sample, js: call("stopGradient", sample.js) });
+    // a leaf: the log of a held `exp(u)` would be `u`, by which a derivative in the sample sees nothing
+    const apart = call("leaf", call("stopGradient", sample.js));
+    const fixed = scope.writer.bind(`${local?.name ?? factor.variable}Fixed`, { ...sample, js: apart });
     const { variable, local: locals } = held;
     held = local
       ? { ...held, local: (id) => (id === local.id ? fixed : locals(id)) }

@@ -211,7 +211,19 @@ function callBlock(env: Env, block: Extract<Entity, { kind: "block" }>, actuals:
   if (block.ast.kind === "name") return callCallee(inner, block.ast, resolved, undefined, span);
   const input = resolved[0];
   if (first === undefined || input?.kind !== "piped" || more.length > 0) {
-    report(env.cx.diagnostics, "GM2025", span, { what: "a chain of layers", most: 1, given: actuals.length });
+    report(
+      env.cx.diagnostics,
+      "GM2025",
+      span,
+      { what: "a chain of layers", most: 1, given: actuals.length },
+      {
+        labels: [{ span: block.ast.span, text: "the chain" }],
+        help: [
+          "hand it one value, `x |> f` or `f(x)`; options of its layers stand where it is written",
+          "a net takes several: `net g(x, y) = …`, handed on by its name",
+        ],
+      },
+    );
     return undefined;
   }
   return applyTo(inner, block.ast, input.expr, span);

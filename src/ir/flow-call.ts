@@ -12,6 +12,7 @@ import { notTooDeep, requireTensor } from "./builtin-call.js";
 import { type Context, type Env, freshId, newOwner, newPlace } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf } from "./facts.js";
+import { asChain } from "./flow-applied.js";
 import { appendDeclared, bindFormals, type Chain, declaredSide, type FlowEntity, parametersOf } from "./flow-chain.js";
 import { bijections, bijectionsOf, chained, flowsIn, showSide, sideOf } from "./flows.js";
 import { refused } from "./layer-call.js";
@@ -39,7 +40,13 @@ export function callFlow(
     return undefined;
   }
   if (more[0] && !entity.template) {
-    report(env.cx.diagnostics, "GM2025", more[0].span, { what: `\`${name}\``, most: 1, given: actuals.length });
+    report(
+      env.cx.diagnostics,
+      "GM2025",
+      more[0].span,
+      { what: `\`${name}\``, most: 1, given: actuals.length },
+      { labels: [{ span: decl.name.span, text: "declared here" }], help: [conditionHelp(decl, direction, actuals, given)] },
+    );
     return undefined;
   }
   const arg = first.kind === "piped" ? first.expr : elaborateExpr(env, first.value);
@@ -61,6 +68,22 @@ export function callFlow(
     return undefined;
   }
   return notTooDeep(env, { kind: "flowCall", flow: flow.name, direction, arg, given: values, type: tensor(exit.shape), span });
+}
+
+/** Of a call with values beside the one that is mapped: where they stand, if the flow is conditioned on so many. */
+function conditionHelp(
+  { name: { name }, given: wanted }: ast.FlowDecl,
+  direction: DirectionName,
+  [first, ...more]: readonly Actual[],
+  given: readonly ast.Arg[] | undefined,
+): string {
+  const callee = direction === "inverse" ? `${name}.inverse` : name;
+  const value = first && first.kind !== "piped" ? textOf(first.span) : "";
+  const call = (conditions: readonly string[]): string => `${callee}(${[value, `| ${conditions.join(", ")}`].join(" ").trim()})`;
+  const beside = [...more, ...(given ?? [])].map((a) => textOf(a.span));
+  if (wanted.length === 0)
+    return `\`${name}\` maps one value; what it is conditioned on is named in its header, \`flow ${name}(z | e)\`, and given after \`|\`: \`${call(beside)}\``;
+  return `what it is conditioned on stands after \`|\`: \`${call(beside.length === wanted.length ? beside : wanted.map((w) => w.name.name))}\``;
 }
 
 /** What is known of a value's side: a variable's domain, else real numbers. */
@@ -230,16 +253,12 @@ function checkFormals(env: Env, { decl, template }: FlowEntity): boolean {
   const idle = decl.params.filter((p) => !used.includes(p))[1];
   const wrong = idle ?? (template ? undefined : used[0]);
   if (!wrong) return true;
+  const chain = idle ? undefined : asChain(env, decl, wrong.name.name);
   const help = idle
     ? ["the chain does not use it; what a flow is conditioned on stands after `|`"]
-    : [
-        "a flow with arguments is a template: declare it outside of the model",
-        ...(decl.given.length > 0
-          ? [
-              `steps of a chain are not handed \`${wrong.name.name}\`, they take what the step before gives: \`g(| ${decl.given.map((g) => g.name.name).join(", ")})\``,
-            ]
-          : []),
-      ];
+    : chain === undefined
+      ? ["a flow with arguments is a template: declare it outside of the model"]
+      : [`steps of a chain are not handed \`${wrong.name.name}\`, they take what the step before gives: \`${chain}\``];
   report(env.cx.diagnostics, "GM2081", wrong.span, { flow: decl.name.name, formal: wrong.name.name }, { help });
   return false;
 }

@@ -22,6 +22,7 @@ import { describe, type Entity, Scope } from "./scope.js";
 import { maxElements, sameShape, tensor } from "./shapes.js";
 import { evaluateStatic, requireInteger } from "./static.js";
 import { elaborateDomain } from "./declare.js";
+import { reportUnknownName } from "./unknown.js";
 import type { BijectionInstance, BijectionStep, Expr, FlowStep, Local, Side } from "./types.js";
 
 export type FlowEntity = Extract<Entity, { kind: "flow" }>;
@@ -138,7 +139,7 @@ function appendFlow(env: Env, entity: FlowEntity, { actuals, given, span }: Step
   }
   const values = conditionsOf(env, entity, { actuals, given, span });
   const flow = values && flowOf(env, entity, values, chain.side, span);
-  if (!flow || !values || !fits(env, `\`${flow.name}\``, flow.from, chain.side, span)) return false;
+  if (!flow || !values || !fits(env, `\`${flow.name}\``, flow.from, chain.side, span, entity.decl)) return false;
   const conditions = values.map((value) => conditionOf(env, flow.name, value));
   chain.steps.push({ kind: "flow", flow: flow.name, given: conditions, from: flow.from, to: flow.to, span });
   chain.side = flow.to;
@@ -178,7 +179,7 @@ function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: 
 /** The chain of a declaration, between the sides that it declares. */
 export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): boolean {
   const from = decl.domain && declaredSide(env, decl.domain);
-  if (decl.domain && (!from || !fits(env, `\`${decl.name.name}\``, from, chain.side, decl.domain.span))) return false;
+  if (decl.domain && (!from || !fits(env, `\`${decl.name.name}\``, from, chain.side, decl.domain.span, decl))) return false;
   if (!(decl.chain ? appendSteps(env, decl.chain, chain) : appendOwn(env, decl, chain))) return false;
   const to = decl.range ? declaredSide(env, decl.range) : from;
   if (!decl.domain || !to) return !decl.domain;
@@ -228,8 +229,9 @@ export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {
   return undefined;
 }
 
-function fits(env: Env, what: string, wanted: Side, found: Side, span: Span): boolean {
-  return sameSide(wanted, found) || misfits(env, what, wanted, found, span);
+function fits(env: Env, what: string, wanted: Side, found: Side, span: Span, decl?: ast.FlowDecl): boolean {
+  const help = decl && declaredHelp(decl, wanted, found);
+  return sameSide(wanted, found) || misfits(env, what, wanted, found, span, help?.length ? help : undefined);
 }
 
 function misfits(env: Env, what: string, wanted: Side, found: Side, span: Span, help = chainHelp(wanted, found)): false {
@@ -242,8 +244,33 @@ function misfits(env: Env, what: string, wanted: Side, found: Side, span: Span, 
 const leadingTo = (to: string, from: string): readonly Bijection[] =>
   from === to ? [] : [...bijections.values()].filter((b) => b.takes?.some((d) => d === from) && b.ends === to);
 
-const chainHelp = (wanted: Side, found: Side): readonly string[] =>
-  leadingTo(wanted.domain, found.domain).map((b) => `\`${b.name}\` maps ${found.domain} to ${wanted.domain}: put it between`);
+/** What leads from where the chain is to where a step begins. */
+function chainHelp(wanted: Side, found: Side): readonly string[] {
+  if (wanted.domain === found.domain) return [];
+  const direct = leadingTo(wanted.domain, found.domain);
+  if (direct.length > 0) return direct.map((b) => `\`${b.name}\` maps ${found.domain} to ${wanted.domain}: put it between`);
+  if (found.domain === "byte") return ["`dequantize` leads to data, which are whole numbers: it is the last step of a chain"];
+  if (found.domain !== "positive") return [];
+  const sides = `positive${sizes(found)} -> real${sizes(found)}`;
+  const onwards = leadingTo(wanted.domain, "real").map((b) => ` |> ${b.name}`);
+  const after = wanted.domain === "real" ? "" : `, and \`${onwards[0] ?? ""}\` after it`;
+  return [
+    `a logarithm leads from positive to real: \`flow logs on ${sides} { forward(z) = log(z)  inverse(x) = exp(x) }\`, with \`logs\` put between${after}`,
+  ];
+}
+
+/** Of a flow of another shape: it declares that, or has it of where it is used first. */
+const declaredHelp = (decl: ast.FlowDecl, wanted: Side, found: Side): readonly string[] =>
+  sameShape(wanted.shape, found.shape) || wanted.domain !== found.domain
+    ? []
+    : decl.domain === undefined
+      ? [
+          `a flow of the model is one, of the shape of its first use: declared outside of the model, \`${decl.name.name}\` is one for each place`,
+        ]
+      : [
+          `\`${decl.name.name}\` without \`on ${textOf(decl.domain.span)}${decl.range ? ` -> ${textOf(decl.range.span)}` : ""}\` takes the shape that it is applied to`,
+          "or let the flow around it be on that shape: steps keep the shape, all but `squeeze`",
+        ];
 
 /** Formals of a template: numbers, and nets or bijections that are applied where they stand. */
 export function bindFormals(env: Env, entity: FlowEntity, actuals: readonly Actual[], scope: Scope, span: Span): boolean {
@@ -276,6 +303,10 @@ function formalEntity(env: Env, expr: ast.Expr, span: Span): Entity | undefined 
   const entity = expr.kind === "name" ? env.scope.find(expr.name) : undefined;
   if (entity && ["block", "flow", "net", "value", "param", "local"].includes(entity.kind)) return entity;
   if (entity?.kind === "poison") return undefined;
+  if (expr.kind === "name" && !entity && ![bijections, layers, builtins].some((table) => table.has(expr.name))) {
+    reportUnknownName(env, expr.name, expr.span, ({ kind }) => ["static", "block", "flow", "net"].includes(kind));
+    return undefined;
+  }
   if (["call", "pipe", "blockCall", "name"].includes(expr.kind)) return { kind: "block", ast: expr, env, span };
   const value = elaborateExpr(env, expr);
   return value && { kind: "value", expr: value, span };

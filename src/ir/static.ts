@@ -5,7 +5,7 @@
 import type { Label } from "../base/diagnostic.js";
 import { assertNever } from "../base/internal-error.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { builtins } from "./builtins.js";
 import type { Env } from "./env.js";
@@ -107,8 +107,12 @@ function staticName(env: Env, expr: ast.NameExpr): Static | Dynamic | undefined 
   if (entity?.kind === "static") return entity.value;
   if (entity?.kind === "poison") return undefined;
   const later = entity ? undefined : env.scope.findLater(expr.name);
-  return { kind: "dynamic", span: expr.span, what: entity ? describe(entity) : later ? "a value" : "unknown" };
+  return { kind: "dynamic", span: expr.span, what: entity ? whatIs(entity) : later ? "a value" : "unknown" };
 }
+
+/** With what was handed to a template under the name. */
+const whatIs = (entity: Entity): string =>
+  entity.kind === "block" ? `\`${textOf(entity.ast.span)}\`, ${describe(entity)}` : describe(entity);
 
 /** As `evaluateStatic`, and what is not static is an error: `what` is what the value is for ("the size of a layer"). */
 export function requireStatic(env: Env, expr: ast.Expr, what: string): Static | undefined {

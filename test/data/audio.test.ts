@@ -169,6 +169,11 @@ describe("recordings as rows", () => {
     expect(mixed.help!.join("\n")).toContain("b.wav:rate=8000");
     expect(mixed.help!.join("\n")).toContain("`y` of 20 samples beside 10 of `x`");
     expect((await loadDataset("x=a.wav,y=b.wav:rate=8000", both(10), { base })).streams[0]!.splits.train.rows).toBe(4);
+    // at one rate, two windows each: the second ones start at 8 and at 10
+    write(base, "c.wav", sound(8000, 20));
+    const other = await mistake(() => loadDataset("x=c.wav,y=c.wav", [{ x: real([8]), y: real([10]) }], { base }));
+    expect(other).toMatchObject({ code: "GM5213", message: expect.stringContaining("of different times") as string });
+    expect(other.help!.join()).toContain("`x` of 10 samples");
     expect((await loadDataset("x=a.wav,y=b.wav", both(20), { base })).streams[0]!.splits.train.rows).toBe(4);
     const apart = await loadDataset("x=a.wav,y=b.wav", [{ x: real([10]) }, { y: real([10]) }], { base });
     expect(apart.streams.map(({ splits }) => splits.train.rows)).toEqual([4, 8]);

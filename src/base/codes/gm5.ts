@@ -45,7 +45,7 @@ export const gm5 = {
   GM5210: worded("A malformed manifest"),
   GM5211: worded("A damaged tensor file"),
   GM5212: worded("A file cannot be written"),
-  GM5213: worded("Recordings of different sampling rates"),
+  GM5213: worded("Sounds of different rates or times"),
   GM5214: worded("Recordings shorter than a window"),
   GM5301: worded("Unknown command or option"),
   GM5302: worded("Wrong usage of a command"),

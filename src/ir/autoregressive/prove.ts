@@ -19,6 +19,7 @@ import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, r
 import {
   entryName,
   firstWrong,
+  byEntry,
   insteadOf,
   losesPlaces,
   type Reach,
@@ -358,7 +359,9 @@ export function proveMap(
     eventRank: 0,
     params: [{ name: net.name, expr: net.result, rank: values }],
     refuse: ({ tracked, tracker, expr, wrong }) => {
-      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked, wrong.of);
+      const way = tracker.way(expr, wrong.entry, wrong.degree);
+      const { told, culprit, read } = storyOf(way, tracked, wrong.of);
+      const apart = byEntry(way, tracked);
       const labels = told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text }));
       report(
         context.diagnostics,
@@ -368,7 +371,7 @@ export function proveMap(
         {
           labels: [...labels, { span: asked.span, text: "in this bijection" }],
           help: [
-            ...insteadOf(culprit?.stop),
+            ...(apart.length > 0 ? apart : insteadOf(culprit?.stop)),
             "an entry's shift and scale may read the entries before it: `made_values([100])`, `masked_dense` and `nade`, functions of them",
             "`coupling` takes any net",
           ],

@@ -203,6 +203,24 @@ export function losesPlaces({ told }: Story): Told | undefined {
 
 const isInPlace = (reach: Reach | undefined): boolean => reach === "before" || reach === "upTo";
 
+/**
+ * Where a layer makes values for all entries in one, `dense(2 * D) |> reshape(D, 2)`, in which a masked layer has hidden units: the masked layer that makes
+ * them entry by entry.
+ */
+export function byEntry(way: readonly Stop[], { shape }: Tracked): readonly string[] {
+  const [places = 0] = shape;
+  const at = way.findLastIndex(
+    ({ expr }) => masked(expr) || (expr.kind === "layer" && layers.get(expr.instance.layer)?.inOrder === "masked_dense"),
+  );
+  const layer = way[at];
+  const values = layer?.grid.shape.length === 1 ? (layer.grid.shape[0] ?? 0) / places : 0;
+  const apart = way.slice(at + 1).find(({ grid }) => grid.shape.length === 2 && grid.shape[0] === places && grid.shape[1] === values);
+  if (!layer || !apart || shape.length !== 1 || values < 2 || layer.expr.kind !== "layer") return [];
+  return [
+    `\`masked_dense(${places}, channels = ${values})\` in place of \`${shortText(layer.expr.instance.span)}\`, without the \`reshape\` after it: \`[${places}, ${values}]\`, values of each entry that read those before it`,
+  ];
+}
+
 export function waysOut(story: Story, variable: string): readonly string[] {
   const { told, culprit } = story;
   const flat = losesPlaces(story);

@@ -285,7 +285,7 @@ function otherRate(name: string, field: Field, split: SplitName, found: number, 
   );
 }
 
-/** GM5213 where sound of two rates stands in one row, unless its windows last as long: a window of one starts elsewhere than that of the other. */
+/** GM5213 where sounds of one row last differently: a window of one starts elsewhere than that of the other. */
 function checkRatesBeside(
   raw: RawData,
   spec: StreamSpec,
@@ -294,8 +294,20 @@ function checkRatesBeside(
 ): void {
   const sounds = Object.entries(train).flatMap(([name, { audio, width }]) => (audio ? [{ name, rate: audio.rate, width }] : []));
   const [first] = sounds;
-  const other = sounds.find(({ rate, width }) => first && rate !== first.rate && width * first.rate !== first.width * rate);
+  const other = sounds.find(({ rate, width }) => first && width * first.rate !== first.width * rate);
   if (!first || !other) return;
+  const apart = "two data statements declare streams that are not aligned";
+  if (first.rate === other.rate) {
+    const [short, long] = first.width < other.width ? [first, other] : [other, first];
+    throw new GmcError(
+      "GM5213",
+      `variables of one data statement are aligned row by row, but windows of ${short.name} are ${short.width} samples and those of ${long.name} ${long.width}, both at ${first.rate} a second: of different times`,
+      [
+        `make them last as long: \`${short.name}\` of ${long.width} samples; the model takes a part, \`${short.name}[1..${short.width}]\``,
+        apart,
+      ],
+    );
+  }
   const [slow, fast] = first.rate < other.rate ? [first, other] : [other, first];
   const field = raw.fields[sources.get(fast.name)!]!;
   const longer = (slow.width * fast.rate) / slow.rate;
@@ -309,7 +321,7 @@ function checkRatesBeside(
             `to keep both rates, make their windows last as long: \`${fast.name}\` of ${longer} samples beside ${slow.width} of \`${slow.name}\``,
           ]
         : []),
-      "two data statements declare streams that are not aligned",
+      apart,
     ],
   );
 }

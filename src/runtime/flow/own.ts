@@ -29,6 +29,7 @@ import {
   transpose,
 } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
+import { leaf } from "../graph/gradients.js";
 import { sizeOf } from "../graph/shape.js";
 import { vjp } from "../graph/vjp.js";
 import { sumLast } from "../graph/last-axes.js";
@@ -60,19 +61,20 @@ export interface OwnFlowOptions extends EventOptions {
 const MOST_ENTRIES = 32;
 
 export function ownFlow({ event, forward, inverse, jacobian }: OwnFlowOptions): Bijector {
-  const logDet = (z: Tensor, x: Tensor): Tensor => perExample(logAbsDet(z, x, event, forward, jacobian), leadOf("flow", z, event));
+  const logDet = (z: Tensor): Tensor => {
+    // staging undoes `log(exp(x))`: a derivative in what another step, or the inverse, has made would miss what goes by it
+    const at = leaf(z);
+    return perExample(logAbsDet(at, forward(at), event, forward, jacobian), leadOf("flow", z, event));
+  };
   const back =
     inverse === undefined
       ? noDirection("this flow", "inverse", "give its `inverse(x) = …`")
       : (x: Tensor) => {
           const z = inverse(x);
-          return { value: z, logDet: mul(-1, logDet(z, forward(z))) };
+          return { value: z, logDet: mul(-1, logDet(z)) };
         };
   return {
-    forward: (z) => {
-      const value = forward(z);
-      return { value, logDet: logDet(z, value) };
-    },
+    forward: (z) => ({ value: forward(z), logDet: logDet(z) }),
     inverse: back,
     directions: { forward: "closed", inverse: inverse === undefined ? "none" : "closed" },
   };

@@ -21,6 +21,7 @@ import {
 } from "../ops/elementwise.js";
 import { logSumExp } from "../ops/reduce.js";
 import { reshape, transpose } from "../ops/structure.js";
+import { sameShape } from "../shape.js";
 import { producer, type Tensor } from "../trace.js";
 import type { Node, Prim } from "../types.js";
 import { constantValue, operand, under } from "../look.js";
@@ -199,7 +200,8 @@ function stableLog(x: Tensor): Tensor | undefined {
     case "pow":
       return isPositive(a) ? mul(operand(node, 1), log(a)) : undefined;
     case "reshape":
-      return hasOwnLog(a) ? reshape(log(a), x.shape) : undefined;
+      // one that changes no shape is a leaf: a derivative in it is to see this log
+      return hasOwnLog(a) && !sameShape(a.shape, x.shape) ? reshape(log(a), x.shape) : undefined;
     case "transpose":
       return hasOwnLog(a) ? transpose(log(a), node.params.perm) : undefined;
     case "stopGradient":
