@@ -34,8 +34,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/fuzz-seed.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // a test that hangs is told; one on a busy machine, with no shaders cached, is not: it takes 12 s on a quiet one
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
     // a fresh process for each file would load the compiler and the engines three hundred times: a third of the whole run
     isolate: false,
