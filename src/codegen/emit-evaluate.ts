@@ -87,10 +87,10 @@ function preparationJs({ dequantisation, through }: Preparation): Js {
 }
 
 /** The log-probability of a document's counts, as minus that of one of its words in the order in which they stand. */
-function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
+function perWord(likelihood: Js, counts: readonly string[]): Js {
   if (likelihood.kind !== "arrow") throw new InternalError("a likelihood is an expression");
-  const words: Js = { kind: "member", target: name("data"), name: counts };
-  return { ...likelihood, body: call("minusLogWord", likelihood.body, words) };
+  const words = counts.map((v): Js => ({ kind: "member", target: name("data"), name: v }));
+  return { ...likelihood, body: call("minusLogWord", likelihood.body, ...words) };
 }
 
 /** `({ w, data }) => codes(w, data.x)` */

@@ -166,15 +166,25 @@ function negative(quantity: Quantity, span: Span): Quantity {
 
 /** Of a named evaluator of a likelihood, what is made of log p: the perplexity of a word in the order in which a document's words stand. */
 function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of: ObjectiveExplanation): ObjectiveExplanation {
-  const [slot] = objective?.value.kind === "logDensity" ? objective.value.head : [];
-  if (value.kind !== "evaluator" || !slot) return of;
-  const { variable } = slot;
+  const head = objective?.value.kind === "logDensity" ? objective.value.head : [];
+  if (value.kind !== "evaluator" || head.length === 0) return of;
+  const names = head.map((slot) => slot.variable);
   const density = value.densities[0] ?? "p";
-  const x = latexName(variable);
+  const several = names.length > 1;
+  const orders = names.map((v) => (several ? `log(sum(${v})! / prod(${v}!))` : `log(N! / prod(${v}!))`)).join(" + ");
+  const N = names.map((v) => `sum(${v})`).join(" + ");
+  const all = names.join(", ");
+  const latex = names.map(latexName);
+  const ofRow = latex.map((x) => scripted(x, "_", "m")).join(", ");
+  const ordersLatex = latex.map((x) => {
+    const total = several ? `(\\sum_i ${scripted(x, "_", "m, i")})!` : "N_m!";
+    return `\\log \\frac{${total}}{\\prod_i ${scripted(x, "_", "m, i")}!}`;
+  });
+  const totalLatex = latex.map((x) => `\\sum_i ${scripted(x, "_", "i")}`).join(" + ");
   return {
     ...of,
-    text: `exp(mean((log(N! / prod(${variable}!)) - log ${density}(${variable})) / N)), N = sum(${variable}), log ${density}(${variable}) = ${of.text}`,
-    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(\\log \\frac{N_m!}{\\prod_i ${scripted(x, "_", "m, i")}!} - \\log ${latexName(density)}(${scripted(x, "_", "m")})\\right)\\right), \\quad N = \\sum_i ${scripted(x, "_", "i")}, \\quad \\log ${latexName(density)}(${x}) = ${of.latex}`,
+    text: `exp(mean((${orders} - log ${density}(${all})) / N)), N = ${N}, log ${density}(${all}) = ${of.text}`,
+    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(${ordersLatex.join(" + ")} - \\log ${latexName(density)}(${ofRow})\\right)\\right), \\quad N = ${totalLatex}, \\quad \\log ${latexName(density)}(${latex.join(", ")}) = ${of.latex}`,
   };
 }
 

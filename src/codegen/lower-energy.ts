@@ -6,6 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
+import { countsDrawn } from "../ir/derive/energy-draws.js";
 import { numberOption, type Options } from "../ir/estimators.js";
 import { type EnergyAnalysis, readFirst, type UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, ExactSum, Quantity } from "../ir/quantity.js";
@@ -188,12 +189,14 @@ const withReads = (scope: QuantityScope, density: string, variables: readonly st
 export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): TensorValue {
   const model = name(energyModelName(q.density));
   const given = valuesOf(scope, q.density, q.at, withReads(scope, q.density, q.given));
+  const totals = totalsOfSummed(scope, q);
+  const lead = joinLeads([given.lead, totals.lead]);
   const finish = (js: Js, wanted: string, label: string): TensorValue =>
     scope.writer.bind(wanted, {
       kind: "tensor",
-      js: termOf(scope, label, q.span, { js, lead: given.lead }),
+      js: termOf(scope, label, q.span, { js, lead }),
       shape: [],
-      lead: given.lead,
+      lead,
     }) as TensorValue;
   const slot = (variable: string): string => {
     const value = q.at.get(variable);
@@ -203,20 +206,29 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   switch (q.method.kind) {
     case "exact": {
       const { sum, enumerate } = q.method;
-      const options = summation(q.method);
+      const options = summation(q.method, totals.js);
       const js = call("neg", call("freeEnergy", model, name("w"), given.js, ...(options ? [options] : [])));
       const label = sum.length + enumerate.length > 0 ? `-F(${head})` : `-E(${head})`;
       return finish(js, sum.length + enumerate.length > 0 ? "minusF" : "minusE", label);
     }
     case "meanField": {
       const { hidden, steps, damping } = q.method;
-      const options = object({ names: array(hidden.map(str)), steps: num(steps), damping: damping === 0 ? undefined : num(damping) });
+      const options = object({
+        names: array(hidden.map(str)),
+        steps: num(steps),
+        damping: damping === 0 ? undefined : num(damping),
+        totals: totals.js,
+      });
       const means = scope.writer.bind("mu", {
         kind: "record",
         js: call("meanField", model, name("w"), given.js, options),
         fields: new Map(),
       });
-      return finish(call("meanFieldBound", model, name("w"), given.js, means.js), "bound", `mean-field bound(${head})`);
+      return finish(
+        call("meanFieldBound", model, name("w"), given.js, means.js, ...(totals.js ? [object({ totals: totals.js })] : [])),
+        "bound",
+        `mean-field bound(${head})`,
+      );
     }
     case "gibbs": {
       const { steps } = q.method;
@@ -228,13 +240,29 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
           name("w"),
           call("key.at", str("posterior")),
           given.js,
-          object({ sweeps: num(steps), clamp: array(q.given.map(str)), fresh: freshJs(scope, q.density, q.given) }),
+          object({
+            sweeps: num(steps),
+            clamp: array(q.given.map(str)),
+            fresh: freshJs(scope, q.density, q.given),
+            // what is given may be one state for all rows, of which each has a total
+            lead: totals.js && { kind: "array", items: leadItems(scope, lead) },
+            totals: totals.js,
+          }),
         ),
         fields: new Map(),
       });
       return finish(call("neg", call("freeEnergy", model, name("w"), sample.js)), "minusE", `-E(${head})`);
     }
   }
+}
+
+/** Totals of counts that are summed out; `js` is undefined where none are. */
+function totalsOfSummed(scope: QuantityScope, q: Unnormalised): { readonly js: Js | undefined; readonly lead: Lead } {
+  if (!q.totals) return { js: undefined, lead: NO_LEAD };
+  const counts = [...q.totals.keys()];
+  const values = valuesOf(scope, q.density, q.totals, counts);
+  const js = object(counts.map((v, i) => ({ name: v, value: totalOf(scope.context, v, fieldJs(values.js, i)) })));
+  return { js, lead: values.lead };
 }
 
 /** Variables that a chain begins at values made up; undefined where what is given is enough. */
@@ -302,7 +330,8 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       // Z of counts is that of their total
       const known = valuesOf(scope, q.density, q.at, counts);
       const totals = object(counts.map((v, i) => ({ name: v, value: totalOf(scope.context, v, fieldJs(known.js, i)) })));
-      const given = { ...valuesOf(scope, q.density, q.at, reads), ...(counts.length > 0 && { lead: known.lead }) };
+      const read = valuesOf(scope, q.density, q.at, reads);
+      const given = { js: read.js, lead: joinLeads([read.lead, known.lead]) };
       const options = summation(method, counts.length === 0 ? undefined : totals) ?? object({});
       const js = call("logPartition", model, name("w"), given.js, options);
       return scope.writer.bind("logZ", {
@@ -360,6 +389,17 @@ export function energyDraws(
     plates: new Set([...values.lead.plates, ...(plate === undefined ? [] : [plate])]),
     batch: true,
   });
+  const counts = countsDrawn(scope.context, step);
+  const totals = (names: readonly string[]): Js | undefined => {
+    if (names.length === 0) return undefined;
+    return object(
+      names.map((v) => {
+        const row = scope.data(v);
+        if (!row) throw new InternalError(`no data of \`${v}\``);
+        return { name: v, value: totalOf(scope.context, v, tensorValue(row).js) };
+      }),
+    );
+  };
   let sampled: Js | undefined;
   return (variable) => () => {
     const { shape } = variableOf(scope.context, variable).domain;
@@ -375,7 +415,7 @@ export function energyDraws(
         call("key.at", str(siteOf(scope, wanted))),
         values.js,
         str(variable),
-        object({ lead: leadJs }),
+        object({ lead: leadJs, totals: totals(counts.filter((v) => v === variable)) }),
       );
       return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
     }
@@ -384,6 +424,7 @@ export function energyDraws(
       clamp: array(step.given.map(str)),
       fresh: freshJs(scope, step.density, step.given),
       lead: leadJs,
+      totals: totals(counts),
     });
     sampled ??= scope.writer.bind(`${step.density}Sample`, {
       kind: "record",

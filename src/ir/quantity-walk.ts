@@ -199,6 +199,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "enumerate":
         return q.weight?.kind === "factor" ? factor(q.weight) : undefined;
       case "unnormalised":
+        return add([...q.at.values(), ...(q.totals?.values() ?? [])]);
       case "logPartition":
       case "matching":
         return add(q.at.values());

@@ -199,6 +199,8 @@ export type Quantity =
       readonly given: readonly string[];
       readonly method: HiddenMethod;
       readonly at: ReadonlyMap<string, Expr>;
+      /** Of counts that are summed out, counts that have their total. */
+      readonly totals?: ReadonlyMap<string, Expr>;
       readonly span: Span;
     }
   /** log Z of an energy, given the conditions that it reads. */

@@ -123,4 +123,9 @@ export const gm3Energy = {
     "Energy of indefinite curvature",
     (a) => `the energy falls without end in a direction of ${a.variables}: it cannot be normalised`,
   ),
+  GM3627: code<{ quantity: string; counts: string; density: string }>(
+    "error",
+    "Counts without a total",
+    (a) => `\`${a.quantity}\` sums ${a.counts} out, and \`${a.density}\` is a distribution of counts given their total`,
+  ),
 } as const satisfies Record<`GM36${string}`, CodeEntry<never>>;

@@ -67,3 +67,8 @@ export function planEnergyDraw(
     span,
   };
 }
+
+/** Counts that a step draws, on the way too: of the totals that the row has. */
+export function countsDrawn(context: DeriveContext, { density, given }: Extract<DrawStep, { kind: "energy" }>): readonly string[] {
+  return blockOf(context, density).variables.filter((v) => !given.includes(v) && context.model.variables.get(v)?.domain.name === "count");
+}

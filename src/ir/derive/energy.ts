@@ -48,6 +48,8 @@ export interface EnergyRequest {
   readonly estimated: EstimatedPartitions;
   /** Whether a variable of a density stands for the data of the batch themselves. */
   readonly isFreeData: (variable: string, value: Expr | undefined) => boolean;
+  /** A data variable of the row, where what is asked for reads it. */
+  readonly ofRow?: (variable: string) => Expr | undefined;
   readonly span: Span;
   readonly notes: EstimatorNote[];
   /** What the `E`s around have drawn from densities, the innermost last. */
@@ -69,6 +71,40 @@ export function blockOf(context: DeriveContext, density: string): EnergyBlock {
   const { energy } = densityOf(context, density);
   if (!energy) throw new InternalError(`${density} has no energy`);
   return energy;
+}
+
+/** GM3627: counts without a total are summed over. */
+export function reportNoTotal(
+  context: DeriveContext,
+  request: EnergyRequest,
+  density: string,
+  hidden: readonly string[],
+  counts: readonly string[],
+  quantity: string,
+): void {
+  const { variables, reads, variable } = energyOf(context, density);
+  const rest = hidden.filter((v) => !counts.includes(v) && variable.get(v)?.role !== "data");
+  const head = variables.filter((v) => !rest.includes(v)).join(", ");
+  const others = variables.filter((v) => !hidden.includes(v)).join(", ");
+  const under = reads.length === 0 ? "" : ` | ${reads.join(", ")}`;
+  const is = counts.length === 1 ? "is" : "are";
+  report(
+    context.diagnostics,
+    "GM3627",
+    request.span,
+    { quantity, counts: listed(counts), density },
+    {
+      labels: counts.flatMap((v) => {
+        const span = variable.get(v)?.span;
+        return span ? [{ span, text: "counts, given the total of the row" }] : [];
+      }),
+      notes: [`nothing here reads ${listed(counts)}, whose total the sum would be over`],
+      help: [
+        `where the row has ${listed(counts)}, say so: \`log ${density}(${head}${under})\``,
+        ...(under === "" ? [`or \`log ${density}(${others} | ${counts.join(", ")})\`, where ${listed(counts)} ${is} given`] : []),
+      ],
+    },
+  );
 }
 
 /** log Σ exp(-E) over `hidden`; undefined after an error has been reported. `behind`: what the quantity is conditioned on. */
@@ -126,7 +162,10 @@ export function hiddenMethod(
   if (!way || !requireBlocks(context, analysis, closedIn(way), request.span)) return undefined;
   for (const variable of way.joint ?? []) request.notes.push({ variable, density, estimator: "exact", reason: JOINTLY });
   for (const variable of way.sum) {
-    const reason = "its units are independent given the rest: summed out in closed form";
+    const counts = analysis.laws.get(variable)?.kind === "multinomial";
+    const reason = counts
+      ? "all counts of the row's total are summed over in closed form"
+      : "its units are independent given the rest: summed out in closed form";
     request.notes.push({ variable, density, estimator: "exact", reason });
   }
   for (const [variable, slabs] of Object.entries(way.paired ?? {})) {

@@ -12,7 +12,15 @@ import type { Factor, LinearGaussian, PartitionMethod, Quantity, Term } from "..
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
-import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod, requireNoBoundBelow } from "./energy.js";
+import {
+  energyOf,
+  type EnergyRequest,
+  hiddenMethod,
+  partitionInSum,
+  partitionMethod,
+  reportNoTotal,
+  requireNoBoundBelow,
+} from "./energy.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Apart, type Conditional, conditionalOfTerm, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
@@ -35,9 +43,10 @@ interface Group {
 export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, request: EnergyRequest): Quantity | undefined {
   const index = densityOf(context, expr.density);
   const conditions = new Set(index.density.given);
-  const asked: Asked = { text: logDensityText(expr), span: expr.span, energy: request };
   const drawn = drawnWith(expr, index, request.drawn ?? []);
   const slots = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
+  const totalOf = (variable: string): Expr | undefined => slots.get(variable) ?? request.ofRow?.(variable);
+  const asked: Asked = { text: logDensityText(expr), span: expr.span, energy: request, totalOf };
   const behind = expr.given.map((s) => s.variable).filter((v) => !conditions.has(v));
   const all = [...expr.head.map((s) => s.variable), ...behind];
 
@@ -101,10 +110,13 @@ function settlePartition(context: DeriveContext, index: DensityIndex, terms: rea
   let settled = terms.filter((t) => t.quantity.kind !== "logPartition");
   const [partition] = partitions;
   if (partition?.quantity.kind === "logPartition" && balance !== 0 && !isConstant(context, partition.quantity, asked)) {
+    // counts of the total that is summed over are a state for chains to start at, and what Z is given
+    const totals = settled.flatMap((t) => (t.quantity.kind === "unnormalised" ? [...(t.quantity.totals ?? [])] : []));
     const given = settled.flatMap((t) => (t.quantity.kind === "unnormalised" ? t.quantity.given : []));
-    const method = partitionMethod(context, asked.energy, index.density.name, given, partition.quantity.at, asked.text);
+    const at = totals.length === 0 ? partition.quantity.at : new Map([...partition.quantity.at, ...totals]);
+    const method = partitionMethod(context, asked.energy, index.density.name, [...given, ...totals.map(([v]) => v)], at, asked.text);
     if (!method) return undefined;
-    settled = [...settled, { scale: balance, factors: [], quantity: { ...partition.quantity, method } }];
+    settled = [...settled, { scale: balance, factors: [], quantity: { ...partition.quantity, at, method } }];
   }
   const only = settled[0];
   return settled.length === 1 && only && only.scale === 1 && only.factors.length === 0
@@ -208,6 +220,8 @@ interface Asked {
   readonly text: string;
   readonly span: Span;
   readonly energy: EnergyRequest;
+  /** Counts whose total is that of a variable which is summed out; undefined where the row has none. */
+  readonly totalOf?: (variable: string) => Expr | undefined;
   /** What the variables are conditioned on. */
   readonly behind?: readonly string[];
   /** What an error says besides. */
@@ -430,6 +444,16 @@ function readsOf(context: DeriveContext, index: DensityIndex): ReadonlySet<strin
   return new Set(energyOf(context, index.density.name).reads);
 }
 
+/** The totals of counts that are summed out: the energy is a distribution of counts given theirs. Undefined after an error has been reported. */
+function totalsOf(context: DeriveContext, density: string, hidden: readonly string[], asked: Asked): ReadonlyMap<string, Expr> | undefined {
+  const counts = hidden.filter((v) => context.model.variables.get(v)?.domain.name === "count");
+  const totals = new Map(counts.flatMap((v): [string, Expr][] => (asked.totalOf?.(v) ? [[v, asked.totalOf(v)!]] : [])));
+  const without = counts.filter((v) => !totals.has(v));
+  if (without.length === 0) return totals;
+  reportNoTotal(context, asked.energy, density, hidden, without, asked.text);
+  return undefined;
+}
+
 /** log of the energy's factor with `hidden` summed out: log Σ exp(-E) - log Z, the latter still without a method. */
 function energyTerms(
   context: DeriveContext,
@@ -440,12 +464,13 @@ function energyTerms(
 ): readonly Term[] | undefined {
   const density = index.density.name;
   const given = (index.energy?.variables ?? []).filter((v) => !hidden.includes(v));
-  const method = hiddenMethod(context, asked.energy, density, hidden, asked.text, asked.behind);
-  if (!method) return undefined;
   const { span } = asked;
+  const totals = totalsOf(context, density, hidden, asked);
+  const method = totals && hiddenMethod(context, asked.energy, density, hidden, asked.text, asked.behind);
+  if (!method) return undefined;
   const undecided: PartitionMethod = { kind: "estimated", options: {} };
   return [
-    { scale: 1, factors: [], quantity: { kind: "unnormalised", density, given, method, at, span } },
+    { scale: 1, factors: [], quantity: { kind: "unnormalised", density, given, method, at, ...(totals.size > 0 && { totals }), span } },
     { scale: -1, factors: [], quantity: { kind: "logPartition", density, method: undecided, at, span } },
   ];
 }

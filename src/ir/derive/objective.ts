@@ -9,7 +9,7 @@ import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
 import type { DerivedObjective, DrawStep, EstimatorNote, NoiseDensity, Plate, Quantity, Term } from "../quantity.js";
 import { exprsOf, namesBoundBy, walkQuantity } from "../quantity-walk.js";
-import { dim } from "../shapes.js";
+import { dim, typeOfDomain } from "../shapes.js";
 import { finiteStates } from "../states.js";
 import type { DrawTarget, EstimatorChoice, Expr, GradExpr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
@@ -21,6 +21,7 @@ import { readsOwnSum } from "./own-reads.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 import type { EnergyRequest, EstimatedPartitions } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
+import { countsDrawn } from "./energy-draws.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { containsSampledExpectation, drawsNumbers, isProbabilistic } from "./contents.js";
 import { deriveEm } from "./em.js";
@@ -139,6 +140,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     for (const step of q.steps) {
       if (step.kind === "factor" && (step.fills || readsOwnSum(context, step.factor))) free.add(step.factor.variable);
       if (step.kind === "data") free.add(step.variable);
+      if (step.kind === "energy") for (const v of countsDrawn(context, step)) free.add(v);
     }
   });
   const training = request.over !== undefined;
@@ -186,8 +188,15 @@ function energyRequest(state: State): EnergyRequest {
     state.context.model.variables.get(variable)?.role === "data" &&
     (value === undefined || (value.kind === "variable" && value.variable === variable)) &&
     !state.bound.has(variable);
+  const read = new Set(freeVariables(request.value));
+  const ofRow = (variable: string): Expr | undefined => {
+    const declared = state.context.model.variables.get(variable);
+    if (declared?.role !== "data" || state.bound.has(variable) || !read.has(variable)) return undefined;
+    return { kind: "variable", variable, sample: undefined, type: typeOfDomain(declared.domain), span: request.span };
+  };
   return {
     isFreeData,
+    ofRow,
     choices,
     training: request.over !== undefined,
     estimated: request.estimated ?? new Map(),

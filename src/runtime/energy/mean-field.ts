@@ -9,6 +9,7 @@ import {
   add,
   broadcastTo,
   constant,
+  lift,
   mul,
   neg,
   sigmoid,
@@ -20,7 +21,9 @@ import {
   sub,
   type Shape,
   type Tensor,
+  type TensorLike,
 } from "../graph/index.js";
+import { broadcastShapes } from "../graph/shape.js";
 import { diagonal } from "../prob/linear.js";
 import { blockSize } from "./blocks.js";
 import { conditionals, entropyOfMean, meanGap, meanOf, type Totals } from "./conditional.js";
@@ -49,7 +52,8 @@ export function meanField<W>(model: EnergyModel<W>, w: W, x: Values, options: Me
       "it is the share of the old means that is kept: from 0 on, and below 1, where none would move",
     ]);
   const seen = seenBy(model, x);
-  const lead = options.lead ?? leadOf(model, { ...seen, ...options.start });
+  const shapes = [leadOf(model, { ...seen, ...options.start }), ...Object.values(totals ?? {}).map((t) => lift(t).shape)];
+  const lead = options.lead ?? broadcastShapes(`totals of ${model.name}`, shapes);
   let means: Values = Object.fromEntries(
     names.map((name) => [name, options.start?.[name] ?? uniformMean(unitsOf(model, name), lead, totals?.[name])]),
   );
@@ -139,8 +143,13 @@ function uniformMean(units: Units, lead: Shape, total: Totals[string] | undefine
     case "categorical":
       return constant(1 / lone.classes, shape);
     case "multinomial":
-      return mul(ones(shape), mul(total ?? 1, 1 / sizeOf(lone.shape)));
+      return mul(ones(shape), mul(overEntries(total ?? 1, lone.shape), 1 / sizeOf(lone.shape)));
     default:
       return constant(0, shape);
   }
+}
+
+/** A number of each row, [...lead], against values [...lead, ...event]. */
+function overEntries(x: TensorLike, event: Shape): TensorLike {
+  return typeof x === "number" ? x : reshape(x, [...x.shape, ...event.map(() => 1)]);
 }

@@ -1,5 +1,5 @@
 /** Multinomial(total, logits [..., V]) or (total, probs [..., V]): counts [..., V] of `total` independent draws from V categories. */
-import { add, div, equal, expandDims, lift, mul, randomCounts, sub, sum } from "../graph/index.js";
+import { add, div, equal, expandDims, lift, mul, randomCounts, reshape, sizeOf, sub, sum } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { categoricalLogProbs, categoricalProbs, weightedSum } from "./categorical.js";
 import { countScalar, realVector, simplexVector } from "./distribution.js";
@@ -15,11 +15,15 @@ export function logOrders(counts: Tensor): Tensor {
 }
 
 /**
- * -log P of one word of a document: from log p of its counts [..., V], with its N words in the order in which they stand, over N. That is without the
- * log N! - sum log x_v! that the counts have for all orders. exp of its mean over documents is the perplexity (Salakhutdinov & Hinton 2009).
+ * -log P of one word of a document: from log p [...] of its counts [..., ...event], with its N words in the order in which they stand, over N. That is
+ * without the log N! - sum log x_v! that the counts have for all orders. exp of its mean over documents is the perplexity (Salakhutdinov & Hinton 2009).
+ * Of counts of several kinds, each has its orders, and N is the number of all words.
  */
-export function minusLogWord(logProb: Tensor, counts: Tensor): Tensor {
-  return div(sub(logOrders(counts), logProb), sum(counts, -1));
+export function minusLogWord(logProb: Tensor, ...counts: readonly Tensor[]): Tensor {
+  const rank = logProb.shape.length;
+  const flat = counts.map((x) => reshape(x, [...x.shape.slice(0, rank), sizeOf(x.shape.slice(rank))]));
+  const total = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => add(a, b));
+  return div(sub(total(flat.map(logOrders)), logProb), total(flat.map((x) => sum(x, -1))));
 }
 
 export const multinomial = {
