@@ -172,7 +172,11 @@ export function valuesOf(
   const found = variables.map((variable): readonly [string, TensorValue] => {
     const value = inner.variable(variable);
     if (!value) throw new InternalError(`\`${variable}\` of ${density} is not in scope`);
-    return [variable, tensorValue(value)];
+    const tensor = tensorValue(value);
+    const label = variableOf(scope.context, variable).domain.name === "category";
+    // the runtime asks each value for its shape
+    const js = tensor.js.kind === "number" ? call("constant", tensor.js, ...(label ? [array([]), str("i32")] : [])) : tensor.js;
+    return [variable, { ...tensor, js }];
   });
   return {
     js: object(found.map(([variable, value]) => ({ name: variable, value: value.js }))),

@@ -1,8 +1,9 @@
 /** Where a quantity is lowered: what variables and names mean, the weights, the key; and how a term is named. */
 import type { Span } from "../base/source.js";
 import type { Plate } from "../ir/quantity.js";
+import { sameShape } from "../ir/shapes.js";
 import type { Expr } from "../ir/types.js";
-import { call, type Js, str } from "./js.js";
+import { call, type Js, num, numbers, str } from "./js.js";
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { place } from "./place.js";
 import type { Factor } from "../ir/quantity.js";
@@ -92,10 +93,23 @@ export function densityScope<S extends Scope>(
       const follows = through?.get(v);
       if (follows) return follows.kind === "flowCall" ? flowImage(inner, follows, v).value : lowerExpr(inner, follows);
       const given = v === own ? undefined : at.get(v);
-      return given ? lowerExpr(scope.outside ?? scope, given) : scope.variable(v);
+      return given ? asOwn(scope, v, given, lowerExpr(scope.outside ?? scope, given)) : scope.variable(v);
     },
   };
   return inner;
+}
+
+/** A value that is given to a variable, as the variable's own are: one of fewer axes, as a number, stands for every entry; a label is a whole number. */
+function asOwn({ context }: Scope, variable: string, { type }: Expr, value: Value): Value {
+  const domain = context.model.variables.get(variable)?.domain;
+  if (domain === undefined || type.kind !== "tensor" || value.kind !== "tensor") return value;
+  const label = domain.name === "category" && type.element === "real";
+  const dtype = label ? [str("i32")] : [];
+  if (!sameShape(type.shape, domain.shape)) {
+    const sizes = numbers(domain.shape.map((d) => d.size));
+    return { ...value, js: call("broadcastEvent", value.js, num(type.shape.length), sizes, ...dtype), shape: domain.shape };
+  }
+  return label && value.js.kind !== "number" ? { ...value, js: call("cast", value.js, ...dtype) } : value;
 }
 
 /** `name` bound to a value, in a scope's variables or locals. */

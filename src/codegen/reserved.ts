@@ -11,7 +11,7 @@ import { capital, chainsName, energyFunction, energyModelName, partitionName } f
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
-  "adam adamax adamw allOneHot allStates atMostOne binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel entryStates eye",
+  "adam adamax adamw allOneHot allStates atMostOne binary broadcastEvent byte cast category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel entryStates eye",
   "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow posteriorMeans",
   "padEvent param piecewise positive quantized real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs gradientIn logPartition meanFieldBound meanUnits",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 
 const model = (body: string): string => `model M(D = 60, H = 30) {
-  data v : binary[D], y : category[10]
+  data v : binary[D], y : category[10], s : real, t : positive
   latent h : binary[H], g : binary[H]
   param W : real[D, H], U : real[10, H], V : real[H, H], free : real = 1, above : positive = 1
   density p(v, y, h, g) { energy -(v @ W @ h) - U[y] @ h - h @ V @ g }
@@ -37,6 +37,27 @@ describe("a bound that is taken off another", () => {
 
   it.each(differences)("is refused in an evaluation: %s", (_name, value, named) => {
     expect(errorsOf(`${named} ${measure(value)}`)).toEqual(["GM3534"]);
+  });
+});
+
+describe("a bound whose sign differs from row to row", () => {
+  it.each([
+    ["branches of which one is taken off", "where(equal(y, 1), log p(v, y), -log p(y))"],
+    ["one bound, added or taken off", "where(equal(y, 1), log p(y), -log p(y))"],
+    ["times a number of the row", "log p(v, y) + s * log p(y)"],
+    ["times a number of the row, alone", "(s - 1) * log p(v, y)"],
+    ["a square", "-((log p(v)) ^ 2)"],
+  ])("is refused in training: %s", (_name, value) => {
+    expect(errorsOf(train(value))).toEqual(["GM3534"]);
+    expect(errorsOf(`train { maximize ${value} by gibbs(steps = 10) and pcd(k = 1, chains = 10)   batch = 4 }`)).toEqual([]);
+  });
+
+  it.each([
+    ["branches that are added", "where(equal(y, 1), log p(v, y), 2 * log p(y))"],
+    ["times a positive number of the row", "t * log p(v, y) + relu(s) * log p(y)"],
+    ["times a weight", "free * log p(v, y)"],
+  ])("is none: %s", (_name, value) => {
+    expect(errorsOf(train(value))).toEqual([]);
   });
 });
 

@@ -201,7 +201,7 @@ export function requireNoBoundBelow(
   return false;
 }
 
-/** GM3534: `behind` has values in the sum that is taken off, the energy's other variables are summed over. */
+/** GM3534: `behind` has values in the sum that is taken off (`byRow`: in some rows), the energy's other variables are summed over. */
 export function reportDifference(
   context: DeriveContext,
   asked: Chosen,
@@ -209,6 +209,7 @@ export function reportDifference(
   density: string,
   quantity: string,
   behind: readonly string[],
+  byRow = false,
 ): void {
   const analysis = energyOf(context, density);
   const summed = analysis.variables.filter((v) => !behind.includes(v));
@@ -225,7 +226,9 @@ export function reportDifference(
             ...(sampled === undefined
               ? []
               : [`samples have the gradient of both sums, with a bias that falls with the steps: \`${sampled}\` in its place`]),
-            ...conditionedChoices(analysis, behind),
+            ...(byRow
+              ? ["or let the sum have one sign in all rows: a factor that is declared `positive`, or `relu(…)`, is never negative"]
+              : conditionedChoices(analysis, behind)),
           ],
     },
   );

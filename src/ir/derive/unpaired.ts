@@ -1,7 +1,8 @@
 /**
  * Rows of two `data` statements are drawn independently of one another. A log-density that couples variables of both, in one conditional, in one energy
  * or through what is summed out, would be trained on the product of their distributions. Terms of one statement each are fine, and so are expectations
- * over both that are no densities: critics, distances, moments.
+ * over both that are no densities: critics, distances, moments. And so is what says that the product is meant: a variable that is given an expression of
+ * others, `noisy = x + n`, or a row that is drawn under a name of its own, `nr ~ data(n)`.
  */
 import { report } from "../../base/report.js";
 import { type Span, textOf } from "../../base/source.js";
@@ -52,6 +53,10 @@ export function requireOneStream(context: DeriveContext, quantity: Quantity, at:
         ],
         help: [
           `declare them in one statement, and row i of each is of one pair: \`data ${[...new Set(together.map((v) => textOf(v.span)))].join(", ")}\``,
+          ...independently(
+            [b, a].find((name) => /^[\p{ID_Start}_][\p{ID_Continue}]*$/u.test(name)),
+            variables,
+          ),
         ],
       },
     );
@@ -60,8 +65,20 @@ export function requireOneStream(context: DeriveContext, quantity: Quantity, at:
   return true;
 }
 
+/** How to say that rows which have nothing to do with one another are meant. */
+function independently(name: string | undefined, taken: ReadonlyMap<string, unknown>): readonly string[] {
+  if (name === undefined) return [];
+  let drawn = `${name}r`;
+  while (taken.has(drawn)) drawn += "r";
+  return [
+    `where the product of independent rows is meant, draw one under another name and give it: \`E[${drawn} ~ data(${name})](…)\` around the log-density, with \`${name} = ${drawn}\` in its brackets`,
+  ];
+}
+
 class Couplings {
   private summed = 0;
+  /** What names of gradients stand for, by id. */
+  private readonly values = new Map<string, Expr>();
 
   constructor(private readonly context: DeriveContext) {}
 
@@ -79,6 +96,7 @@ class Couplings {
       case "apply":
         return q.args.flatMap((a) => this.of(a, origins));
       case "grad":
+        for (const { local, value } of q.expr.locals) this.values.set(local.id, value);
         return this.of(q.body, origins);
       case "byRow":
         return [q.there, q.missing].flatMap((part) => (part ? this.of(part, origins) : []));
@@ -170,7 +188,7 @@ class Couplings {
       const behind = through?.get(variable);
       if (behind) for (const v of variablesIn(this.context, [behind])) visit(v);
       const value = at.get(variable);
-      if (value) for (const name of this.inScope(value, origins)) found.add(name);
+      if (value) for (const name of this.inScope(value, origins, variable)) found.add(name);
       else if (!behind) for (const name of this.variable(variable, origins)) found.add(name);
     };
     for (const v of read) visit(v);
@@ -181,14 +199,20 @@ class Couplings {
     return origins.get(name) ?? (this.context.model.variables.get(name)?.role === "data" ? new Set([name]) : NOTHING);
   }
 
-  /** What an expression of the objective comes from. */
-  private inScope(expr: Expr, origins: Origins): Names {
-    if (expr.kind === "variable") return this.variable(expr.variable, origins);
+  /** What an expression of the objective comes from; as the value of a variable `of` a density, but for data of other variables, which it names itself. */
+  private inScope(expr: Expr, origins: Origins, of?: string): Names {
+    const read = (name: string): Names => {
+      const from = this.variable(name, origins);
+      return of !== undefined && of !== name && from.size === 1 && from.has(name) ? NOTHING : from;
+    };
+    if (expr.kind === "variable") return read(expr.variable);
     if (expr.kind === "local") {
+      const value = this.values.get(expr.local.id);
+      if (value) return this.inScope(value, origins, of);
       const through = this.context.reads.get(expr.local.id) ?? [];
-      return origins.get(expr.local.id) ?? new Set([...through].flatMap((v) => [...this.variable(v, origins)]));
+      return origins.get(expr.local.id) ?? new Set([...through].flatMap((v) => [...read(v)]));
     }
-    return new Set(childrenOf(expr).flatMap((child) => [...this.inScope(child, origins)]));
+    return new Set(childrenOf(expr).flatMap((child) => [...this.inScope(child, origins, of)]));
   }
 
   private distribution(dist: DistCall, origins: Origins): Names {
@@ -204,7 +228,7 @@ class Couplings {
       ]);
     switch (step.kind) {
       case "data":
-        return bind([[step.local?.id ?? step.variable, new Set([step.variable])]]);
+        return bind([step.local ? [step.local.id, NOTHING] : [step.variable, new Set([step.variable])]]);
       case "factor": {
         const { factor } = step;
         const read = [...variablesIn(this.context, distExprs(factor.dist))].filter((v) => v !== factor.variable);

@@ -2,8 +2,8 @@
  * Shape operations on the event axes of a tensor [...leading, ...event]: what leads (samples, batch) stays as it is. Axes are negative:
  * they count from the end.
  */
-import { broadcastTo, concat, equal, expandDims, iota, pad, reshape, select, sum, transpose } from "../graph/index.js";
-import type { Shape, Tensor } from "../graph/index.js";
+import { broadcastTo, cast, concat, constant, equal, expandDims, iota, pad, reshape, select, sum, transpose } from "../graph/index.js";
+import type { DType, Shape, Tensor, TensorLike } from "../graph/index.js";
 import { broadcastShapes, shapeError, showShape, sizeOf } from "../graph/shape.js";
 
 /** The last `eventRank` axes in another shape of as many entries. */
@@ -66,6 +66,14 @@ export function takeEvent(table: Tensor, labels: Tensor, rank: number, labelRank
   const rows = reshape(table, [...table.shape.slice(0, axis), ...ones(labelRank), ...table.shape.slice(axis)]);
   // no product: what is not picked may be infinite
   return sum(select(hot, rows, 0), [-rank]);
+}
+
+/** The last `eventRank` axes repeated to `shape`, as numpy does; a number fills it. */
+export function broadcastEvent(x: TensorLike, eventRank: number, shape: Shape, dtype?: DType): Tensor {
+  if (typeof x === "number" || typeof x === "boolean") return constant(x, shape, dtype);
+  const lead = x.shape.slice(0, x.shape.length - eventRank);
+  const aligned = reshape(x, [...lead, ...shape.slice(eventRank).map(() => 1), ...x.shape.slice(lead.length)]);
+  return broadcastTo(dtype === undefined ? aligned : cast(aligned, dtype), [...lead, ...shape]);
 }
 
 /** Values [...lead, ...sizes, ...event] that are alike along `sizes`, of x [...lead, 1, …, ...event], or of one that lacks these axes and all leading ones. */

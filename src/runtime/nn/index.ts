@@ -42,7 +42,7 @@ export {
 } from "./degrees.js";
 export { dropout, type DropoutOptions } from "./dropout.js";
 export { embedding, type Embedding } from "./embedding.js";
-export { concatEvent, flatten, padEvent, repeatEvent, reshapeEvent, takeEvent, transposeEvent } from "./events.js";
+export { broadcastEvent, concatEvent, flatten, padEvent, repeatEvent, reshapeEvent, takeEvent, transposeEvent } from "./events.js";
 export {
   causalConv1d,
   maskedConv2d,
