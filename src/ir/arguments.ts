@@ -32,6 +32,8 @@ export interface Signature {
   readonly synonyms?: Readonly<Record<string, string>>;
   /** What an argument of another tool is here, where it is no argument: `activation` of a layer. */
   readonly elsewhere?: (name: string, value: string) => string | undefined;
+  /** What most likely is meant by a parameter that is missing. */
+  readonly usual?: Readonly<Record<string, string>>;
   /** Where it was declared. */
   readonly declared?: Span;
 }
@@ -117,7 +119,7 @@ export function bindArguments(cx: Reporting, signature: Signature, actuals: read
       "GM2024",
       callSpan,
       { what: signature.what, missing: missing.map((m) => `\`${m}\``).join(", ") },
-      { labels: declared, help: usage(signature) },
+      { labels: declared, help: [...missing.flatMap((m) => signature.usual?.[m] ?? []), ...usage(signature)] },
     );
   }
   return ok ? { byName, rest } : undefined;

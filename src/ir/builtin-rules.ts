@@ -3,10 +3,11 @@
  * gives undefined.
  */
 import { report } from "../base/report.js";
+import { textOf } from "../base/source.js";
 import type { BuiltinCall, KnownArg, Options, Typed, TypedArg } from "./builtin-types.js";
 import { abovezero, anything, between, fromZero, hull, isNonNegative, isPositive, multiplied, type Range, times } from "./range.js";
-import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor, timesDim } from "./shapes.js";
-import type { Dim, Element } from "./types.js";
+import { broadcastShapes, dim, elementCount, plusDim, sameShape, shapeOf, showShape, tensor, timesDim } from "./shapes.js";
+import type { Dim, Element, Expr } from "./types.js";
 
 export function without(shape: readonly Dim[], axes: readonly number[]): readonly Dim[] {
   return shape.filter((_, i) => !axes.includes(i - shape.length));
@@ -38,6 +39,19 @@ export function mismatch(call: BuiltinCall, a: TypedArg, b: TypedArg, what: stri
   return undefined;
 }
 
+const PRODUCT = "`@` sums over the last axis on the left and the first of a matrix on the right, which must agree";
+
+/** Whether the axes that `@` sums over have one size. */
+function productFits(left: readonly Dim[], right: readonly Dim[]): boolean {
+  return left.at(-1)?.size === (right.length === 1 ? right[0] : right.at(-2))?.size;
+}
+
+/** As it stands in the text, in parentheses where it is more than a name, a number or a call. */
+function operand({ span }: TypedArg): string {
+  const text = textOf(span);
+  return /^(?:[\p{L}\p{N}_.]+(?:\[[^\]]*\]|\([^()]*\))*|\(.*\))$/su.test(text) ? text : `(${text})`;
+}
+
 export function matmulType(call: BuiltinCall): Typed | undefined {
   const [a, b] = call.args;
   if (!a || !b) return undefined;
@@ -53,12 +67,15 @@ export function matmulType(call: BuiltinCall): Typed | undefined {
     );
     return undefined;
   }
-  const inner = left[left.length - 1];
-  const outer = right.length === 1 ? right[0] : right[right.length - 2];
-  if (!inner || !outer || inner.size !== outer.size) {
+  if (!productFits(left, right)) {
+    const inner = left[left.length - 1];
+    if (productFits(right, left)) {
+      const swapped = `${operand(b)} @ ${operand(a)}`;
+      return mismatch(call, a, b, PRODUCT, [`the other way round they agree: \`${swapped}\``]);
+    }
     const turned = [left, right].some((s) => s.length === 2) && [...left, ...right].filter((d) => d.size === inner?.size).length > 1;
     const help = turned ? ["`transpose(W)` swaps the axes of a matrix"] : [];
-    return mismatch(call, a, b, "`@` sums over the last axis on the left and the first of a matrix on the right, which must agree", help);
+    return mismatch(call, a, b, PRODUCT, help);
   }
   const leading = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
   if (!leading) return mismatch(call, a, b, "`@` needs the same leading axes");
@@ -139,15 +156,26 @@ export function reshapeType(call: BuiltinCall): Typed | undefined {
   if (!x || !shape) return undefined;
   const [before, after] = [elementCount(x.type.shape), elementCount(shape)];
   if (before !== after) {
-    report(call.cx.diagnostics, "GM2044", call.span, {
-      from: showShape(x.type.shape),
-      fromCount: before,
-      to: showShape(shape),
-      toCount: after,
-    });
+    report(
+      call.cx.diagnostics,
+      "GM2044",
+      call.span,
+      { from: showShape(x.type.shape), fromCount: before, to: showShape(shape), toCount: after },
+      { labels: [{ span: x.span, text: showShape(x.type.shape) }], help: reshapeHelp(x, shape) },
+    );
     return undefined;
   }
   return { type: tensor(shape, x.type.element), options: { shape: shape.map((d) => d.size) } };
+}
+
+/** The dense layer that has made too many or too few entries, and how many are wanted. */
+function reshapeHelp(x: TypedArg, shape: readonly Dim[]): readonly string[] {
+  let from: Expr | undefined = x.expr;
+  while (from?.kind === "builtin" && sameShape(shapeOf(from.args[0]), x.type.shape)) from = from.args[0];
+  const sizes = shape.map((d) => d.text).join(" * ");
+  if (from?.kind === "layer" && from.instance.layer === "dense" && x.type.shape.length === 1)
+    return [`let the layer before make as many: \`dense(${sizes})\``];
+  return ["`reshape` gives the entries new axes, and neither repeats nor drops any: its sizes multiply to as many as there are"];
 }
 
 export function transposeType(call: BuiltinCall): Typed | undefined {

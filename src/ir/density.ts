@@ -19,6 +19,7 @@ import { memberOf } from "./indexing.js";
 import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
 import { declaredHeader, headerText } from "./slots.js";
+import { shapeHelp } from "./shape-help.js";
 import { broadcastsTo, sameShape, showDomain, showShape, showType } from "./shapes.js";
 import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
 import { reportValueless } from "./valueless.js";
@@ -392,7 +393,7 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
           ? [`where all entries are meant to be alike: \`${textOf(stmt.value.span)} + zeros(${shape.map((d) => d.text).join(", ")})\``]
           : value.kind === "flowCall" && value.type.kind === "tensor"
             ? [`declare what the flow ends in: \`${variable.name} : ${variable.domain.name}${sizes(value.type)}\``]
-            : [],
+            : shapeHelp(env, value, shape, (s) => sameShape(s, shape)),
       },
     );
     return undefined;
@@ -549,6 +550,7 @@ function calleeOn(expr: ast.Expr, name: string): string | undefined {
 
 function densityAccess(cx: Context, progress: Progress): Env["access"] {
   return {
+    readable: (variable) => hasValue(progress, variable),
     read(variable, span) {
       const { header } = progress;
       if (hasValue(progress, variable) || progress.drawing === variable) return { samples: undefined };

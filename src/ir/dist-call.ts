@@ -12,11 +12,19 @@ import { reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
 import { checkDomain, checkEnds } from "./dist-domain.js";
 import { checkOrder, checkParameterValue, checkScale, checkSquashed } from "./dist-values.js";
-import { type Distribution, type DistributionParameter, distributions, distributionSynonyms, parameterSynonyms } from "./distributions.js";
+import {
+  type Distribution,
+  type DistributionParameter,
+  type ParameterDomain,
+  distributions,
+  distributionSynonyms,
+  parameterSynonyms,
+} from "./distributions.js";
 import type { Env } from "./env.js";
 import { numberExpr } from "./expr.js";
 import { describe } from "./scope.js";
-import { broadcastShapes, broadcastsTo, dim, sameShape, scalarType, showDim, showDomain, showShape } from "./shapes.js";
+import { broadcastShapes, broadcastsTo, dim, sameShape, scalarType, shapeOf, showDim, showDomain, showShape } from "./shapes.js";
+import { shapeHelp } from "./shape-help.js";
 import { numberOf } from "./static.js";
 import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
 import { freeVariables } from "./walk.js";
@@ -51,7 +59,9 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
   );
   if (!alternative) return undefined;
   const params = alternative.map((p) => ({ name: p.name, required: p.fallback === undefined }));
-  const signature = { what: `\`${entry.name}\``, params, synonyms: parameterSynonyms };
+  const total = variable?.role === "data" ? alternative.find((p) => p.ownSum)?.name : undefined;
+  const usual = total === undefined || !variable ? {} : { [total]: `of counts given their total: \`${total} = sum(${variable.name})\`` };
+  const signature = { what: `\`${entry.name}\``, params, synonyms: parameterSynonyms, usual };
   const bound = bindArguments(
     env.cx,
     signature,
@@ -290,14 +300,28 @@ function checkShapes(
   return refuseShape(env, entry, worstParameter(list, values, shape, entry), variable, { span, found: natural });
 }
 
+/** What a `param` whose values a parameter of a distribution may have is declared as. */
+const declaredDomains = {
+  real: "real",
+  positive: "positive",
+  unit: "unit",
+  simplex: "simplex",
+  count: "count",
+  lowerTriangular: "real",
+  covariance: "real",
+} as const satisfies Readonly<Record<ParameterDomain, string>>;
+
 /** How a parameter with too few axes gets them: by one index less, or from a declaration of its own. */
 function rankHelp(param: DistributionParameter, { expr }: ParameterValue, variable: Variable | undefined): string {
   const text = textOf(expr.span);
   const index = /^([^[\]]+)\[(.+),\s*[^,[\]]+\]$/u.exec(text);
   if (index) return `\`${text}\` is one entry: \`${index[1] ?? ""}[${index[2] ?? ""}]\` is the row that it stands in`;
-  const classes = variable?.domain.classes?.text;
-  const shape = param.rank === 2 ? "D, D" : (classes ?? "K");
-  return `give a value with ${param.rank === 1 ? "an axis" : `${param.rank} axes`}, as \`param ${param.name} : real[${shape}]\` has, or what a net gives for each`;
+  const entries = variable?.domain.classes?.text ?? variable?.domain.shape.at(-1)?.text ?? "K";
+  const shape = param.rank === 2 ? `${entries}, ${entries}` : entries;
+  if (expr.kind === "number" && param.rank === 1 && param.domain === "positive")
+    return `for entries that are alike: \`${text} * ones(${entries})\``;
+  const declared = `param ${param.name} : ${declaredDomains[param.domain]}[${shape}]`;
+  return `give a value with ${param.rank === 1 ? "an axis" : `${param.rank} axes`}, as \`${declared}\` has, or what a net gives for each`;
 }
 
 /** `found`: what all parameters make together, where no single one is to blame. */
@@ -322,6 +346,7 @@ function refuseShape(
     {
       labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }],
       notes: shape.length > 0 ? [`\`${variable.name}\` has the shape ${showShape(shape)}`] : [`\`${variable.name}\` is a scalar`],
+      help: culprit ? shapeHelp(env, culprit.value.expr, shape, (own) => broadcastsTo(outerShape(own, culprit.rank, entry), shape)) : [],
     },
   );
   return undefined;
@@ -348,14 +373,15 @@ function worstParameter(
   for (const { name, rank } of list) {
     const value = values.get(name);
     if (!value) continue;
-    const own = value.type.shape;
-    const outer =
-      entry.eventRank > 0
-        ? own.slice(0, own.length - rank).concat(own.slice(own.length - entry.eventRank))
-        : own.slice(0, own.length - rank);
-    if (!broadcastsTo(outer, shape)) return { name, rank, value };
+    if (!broadcastsTo(outerShape(value.type.shape, rank, entry), shape)) return { name, rank, value };
   }
   return undefined;
+}
+
+/** Axes of a parameter that stand for axes of what is drawn. */
+function outerShape(own: readonly Dim[], rank: number, entry: Distribution): readonly Dim[] {
+  const batch = own.slice(0, own.length - rank);
+  return entry.eventRank > 0 ? batch.concat(own.slice(own.length - entry.eventRank)) : batch;
 }
 
 function expectedShape(shape: readonly Dim[], rank: number, entry: Distribution): string {
@@ -389,9 +415,22 @@ function checkClasses(
     "GM3016",
     value.expr.span,
     { variable: variable.name, classes: showDim(classes), found: showDim(last) },
-    { labels: [{ span: variable.span, text: `${showDim(classes)} classes` }] },
+    {
+      labels: [{ span: variable.span, text: `${showDim(classes)} classes` }],
+      help: classesHelp(env, value.expr, classes, variable),
+    },
   );
   return false;
+}
+
+/** The table of the probabilities, or the layer that they come from, with an entry for each class. */
+function classesHelp({ cx }: Env, expr: Expr, classes: Dim, variable: Variable): readonly string[] {
+  const param = expr.kind === "param" ? cx.params.find((p) => p.name === expr.param) : undefined;
+  const shape = param && [...param.domain.shape.slice(0, -1), classes];
+  const wanted = param && shape ? `\`${param.name} : ${showDomain({ ...param.domain, shape })}\`` : `a last axis of ${classes.text}`;
+  const found = shapeOf(expr).at(-1);
+  const other = found ? `\`${variable.name} : ${showDomain({ ...variable.domain, classes: found })}\`` : undefined;
+  return [`give the probabilities ${param ? "an entry for each class: " : ""}${wanted}`, ...(other ? [`or declare ${other}`] : [])];
 }
 
 function mixedPart(env: Env, entry: Distribution, expr: ast.Expr): Drawn | undefined {

@@ -99,6 +99,8 @@ export interface VariableAccess {
   read(variable: string, span: Span): { readonly samples: Dim | undefined } | undefined;
   /** k where the variable is bound here as a family of k draws. */
   samples?(variable: string): Dim | undefined;
+  /** Has the variable a value here? Says nothing where it has none. */
+  readable?(variable: string): boolean;
   /** Is the variable bound by an enclosing `E` or `max`? */
   binds?(variable: string): boolean;
 }

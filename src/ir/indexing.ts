@@ -144,10 +144,17 @@ export function memberOf(
       "GM2046",
       span,
       { name, index: String(value.value), range },
-      { labels: [{ span: family.span, text: "declared here" }] },
+      { labels: [{ span: family.span, text: "declared here" }], help: memberHelp(name, all, value.value) },
     );
   }
   return member;
+}
+
+function memberHelp(name: string, all: readonly number[], index: number): readonly string[] {
+  const [first] = all;
+  const last = all.at(-1);
+  if (first === undefined || last === undefined) return [];
+  return [index < first ? `\`${name}[${first}]\` is the first` : `\`${name}[${last}]\` is the last`];
 }
 
 /** Indices of a tensor's axes, from the first. */

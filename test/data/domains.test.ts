@@ -346,7 +346,8 @@ describe("domains", () => {
       const two = raw({ x: field({ train: f32([2, 2], [0, 1, NaN, 1]) }), y: field({ train: f32([2], [0, 1]) }) }, ["x", "y"]);
       expect(mistake(() => bindData(two, [{ x: spec, y: real([]) }])).help).toEqual([
         expect.stringContaining("fill"),
-        `or declare the variable as one that may be missing in a row, unless an energy defines it: data x : ${spec.domain}[2]?`,
+        `where entries are missing one by one, each is a variable of its own, from a column of its own: data x1 : ${spec.domain}?, x2 : ${spec.domain}?`,
+        `where whole rows are missing, declare that, unless an energy defines the variable: data x : ${spec.domain}[2]?`,
       ]);
     }
   });

@@ -14,6 +14,7 @@ import type { Span } from "../../base/source.js";
 import type { Factor, Quantity, Term } from "../quantity.js";
 import { mapQuantity, termsOf } from "../quantity-walk.js";
 import { sameExpr } from "../same-expr.js";
+import { elementCount } from "../shapes.js";
 import type { ExpectationExpr, Expr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, distExprs, freeVariables } from "../walk.js";
 import { densityOf, type DeriveContext, variablesIn } from "./context.js";
@@ -157,6 +158,7 @@ export function mustBeThere(context: DeriveContext, { value, over, span }: Asked
   const wrong = found.find(({ role }) => over !== undefined || role === "drawn");
   if (!wrong) return [...new Set(found.map(({ variable }) => variable))];
   const { variable, role, at } = wrong;
+  const whole = elementCount(context.model.variables.get(variable)?.domain.shape ?? []);
   report(
     context.diagnostics,
     "GM3871",
@@ -166,6 +168,9 @@ export function mustBeThere(context: DeriveContext, { value, over, span }: Asked
       labels: [{ span: declaredAt(context, variable), text: "may be missing in a row" }],
       help: [
         `fill it in where it is missing: \`E[${variable} ~ q(${variable} | …)](…)\` with a density \`q\` of your own`,
+        ...(whole > 1
+          ? ["where its entries are missing one by one, each is a variable of its own, which is drawn by itself: `x1 : real?, x2 : real?`"]
+          : []),
         "or drop the `?`: every row of the data must then have it",
       ],
     },

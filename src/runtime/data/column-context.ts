@@ -68,12 +68,17 @@ export function forbidden(
 }
 
 /** What can be done about values that are missing, which no scaling brings into a domain. */
-function waysWithMissing({ name, spec, split, alone }: ValuePlace): readonly string[] {
+function waysWithMissing({ name, spec, width, split, alone }: ValuePlace): readonly string[] {
   if (split === undefined) return ["leave such rows out, or fill the values in"];
   const inFile = "leave such rows out of the file, or fill the values in";
   if (alone === true) return [inFile];
+  const one = { ...spec, shape: [], optional: true };
+  const each = `${showVariable(`${name}1`, one)}, ${showVariable(`${name}2`, one)}`;
   return [
     inFile,
-    `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,
+    ...(width > 1 ? [`where entries are missing one by one, each is a variable of its own, from a column of its own: data ${each}`] : []),
+    width > 1
+      ? `where whole rows are missing, declare that, unless an energy defines the variable: data ${showVariable(name, { ...spec, optional: true })}`
+      : `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,
   ];
 }
