@@ -16,7 +16,7 @@ function trained(
   data: object = { x },
   objective = Object.keys(data).join(", "),
 ): Promise<TrainedSession> {
-  const text = `model M { data x : real[2]  latent z : real[2]  ${declared}  ${flow}  density p(${head}) { ${body} }  train { maximize log p(${objective})  optimizer = sgd(lr = 0.01), steps = 1, batch = 16 } }`;
+  const text = `model M { latent z : real[2]  data x : real[2] ${declared}  ${flow}  density p(${head}) { ${body} }  train { maximize log p(${objective})  optimizer = sgd(lr = 0.01), steps = 1, batch = 16 } }`;
   return train(loadModel(text).model, { data: data as never, engine: "reference", seed: 2 });
 }
 
@@ -77,7 +77,7 @@ describe("latents that a flow maps to data", () => {
 
   it("do not stand for what other data are drawn given", async () => {
     const session = await trained(
-      "latent u : category[3]  data y : real  param mu : real[3, 2] init Normal(0, 2)",
+      ", y : real  latent u : category[3]  param mu : real[3, 2] init Normal(0, 2)",
       "u ~ Categorical(logits = zeros(3))  z ~ Normal(mu[u], 1)  x = f(z)  y ~ Normal(onehot(u) |> dense(1) |> flatten |> sum, 1)",
       "x, y, z, u",
       { x, y: { shape: [32], data: Float32Array.from(normals(3, 32)) } },
@@ -103,7 +103,7 @@ describe("a temperature", () => {
 
   it("scales flows beside what is drawn entry by entry, and what is drawn after", async () => {
     const session = await trained(
-      "data y : real[2], v : real[2]",
+      ", y : real[2], v : real[2]",
       "z ~ Normal(0, 1)  x = f(z)  y ~ Normal((y |> made([6])) + x, 0.5)  v ~ Normal(x, 1)",
       "x, y, v, z",
       { x, y: x, v: x },
@@ -119,7 +119,7 @@ describe("a temperature", () => {
     ["above", "u ~ StudentT(5, 0, 1)  z ~ Normal(u, 0.5)  x = f(z)", "x, z, u", { x, u: x }],
     ["beside", "z ~ StudentT(5, 0, 1)  x = f(z)  u ~ Normal((u |> made([6])) + x, 0.5)", "x, z, u", { x, u: x }],
   ])("is refused where noise has none, %s", async (_, body, head, data) => {
-    const session = await trained("data u : real[2]", body, head, data);
+    const session = await trained(", u : real[2]", body, head, data);
     await expect(draw(session, 8, { temperature: 0.5 })).rejects.toMatchObject({ code: "GM4009" });
     session.close();
   });

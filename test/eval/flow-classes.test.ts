@@ -11,7 +11,7 @@ const plain = "flow h on real[2] { forward(z) = 3 * z - 1  inverse(x) = (x + 1) 
 const trained = (declared: string, head: string, body: string, data: object = { x }): Promise<TrainedSession> =>
   train(
     loadModel(
-      `model M { data x : real[2]  latent z : real[2]  ${declared} ${shift} ${plain}  density p(${head}) { ${body} }
+      `model M { latent z : real[2]  data x : real[2] ${declared} ${shift} ${plain}  density p(${head}) { ${body} }
         train { maximize log p(${Object.keys(data).join(", ")})  optimizer = sgd(lr = 1e-9), steps = 1, batch = 16 } }`,
     ).model,
     { data: data as never, engine: "reference", seed: 2 },
@@ -115,7 +115,7 @@ it("a chain of flows under a class", async () => {
 
 it("a variable that another flow is given needs no more than its own inverse", async () => {
   const session = await trained(
-    "latent v : real[2]  data y : real[2]",
+    ", y : real[2]  latent v : real[2]",
     "x, z, v, y",
     "z ~ Normal(0, 1)  x = h(z)  v ~ Normal(0, 1)  y = f(v | x)",
     { x, y: x },

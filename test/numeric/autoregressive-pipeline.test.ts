@@ -544,7 +544,7 @@ const exact = (chain: readonly string[]): boolean => !chain.some((layer) => laye
 
 /** The same function of x as parameters of a variable that it is given to: nothing is to be proven, and \`paramsP\` still shows what it reads. */
 const readable = (net: string, dims: string): string =>
-  `model M { data x : real[${dims}]  data y : real[${dims}]
+  `model M { data x : real[${dims}], y : real[${dims}]
     density p(y | x) { y ~ Normal(0 * strictly(y) + f(x), 1) }
     net f(x) = ${net}
     net strictly(y) = ${dims.split(",").length === 1 ? "y |> nade(1)" : `y |> causal_conv(${dims.split(",").at(-1)}, 1, strict = true)`}

@@ -99,7 +99,7 @@ describe("one step", () => {
   it("of classes that some rows have", async () => {
     const text = (which: string): string =>
       mixture("Normal(mu[c], s[c])", `param mu : real[${K}, ${D}], s : positive[${K}, ${D}]`, "real", which)
-        .replace("latent c", "data c")
+        .replace(/\s*latent c/u, ", c")
         .replace(`category[${K}]`, `category[${K}]?`);
     const labels = Array.from({ length: N }, (_, n) => (n % 4 === 0 ? (n + 1) % K : -1));
     const r = shares().map((row, n) => (labels[n]! < 0 ? row : row.map((_, k) => (labels[n] === k ? 1 : 0))));

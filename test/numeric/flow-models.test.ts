@@ -110,7 +110,7 @@ model M {
     const loaded = loadModel(`
 net cond(t, e) = concat(t, e) |> mlp([8])
 model M(D = 3) {
-  data x : real[D]  data y : real[2]
+  data x : real[D], y : real[2]
   latent z : real[D]
   ${flow}
   density p(x, z | y) { z ~ Normal(0.3, 1.2)  x = ${value} }
