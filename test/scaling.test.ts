@@ -78,7 +78,7 @@ const cases: Readonly<Record<string, string>> = {
   train { maximize ELBO(p, q) }
 }`,
   "data variables": `model M {
-${rows((i) => `data x${i} : real[2]`)}
+  data ${rows((i) => `x${i} : real[2]`, ", ")}
   latent z : real[2]
   density p(z, ${rows((i) => `x${i}`, ", ")}) {
     z ~ Normal(0, 1)
