@@ -32,9 +32,15 @@ function sameSample(a: SampleIndex | undefined, b: SampleIndex | undefined): boo
  * holds it, what stands for it; undefined leaves it out.
  */
 export function fingerprint(part: unknown, told: (value: unknown, key: string, holder: unknown) => unknown = (value) => value): string {
+  // factors of one density share the map of what its variables are taken at: written out for each, it would grow with their square
+  const maps = new Map<unknown, number>();
   return JSON.stringify(part, function (this: unknown, key, value: unknown) {
     if (key === "span" || key === "text") return undefined;
     const said = told(value, key, this);
-    return said instanceof Map ? [...said] : said;
+    if (!(said instanceof Map)) return said;
+    const known = maps.get(said);
+    if (known !== undefined) return `map ${known}`;
+    maps.set(said, maps.size);
+    return [...said];
   });
 }
