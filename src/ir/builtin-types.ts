@@ -115,6 +115,8 @@ export interface Builtin {
   readonly slope?: (x: Range, options: Options) => Range;
   /** Its derivatives in the entries that it reads are weights that sum to 1. */
   readonly averages?: true;
+  /** One number added to all that it reads changes nothing. */
+  readonly shiftInvariant?: true;
   /** Of a reduction: its value and its derivatives in what it reduces. */
   readonly jet?: (values: readonly number[]) => { readonly value: number; readonly slopes: readonly number[] };
   /** Put together of pieces, so that it may keep one value, or a sum with it may, while its arguments move. */

@@ -297,6 +297,7 @@ const table: readonly Builtin[] = [
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
   reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, {
+    shiftInvariant: true,
     power: 2,
     jet: (values) => {
       const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
@@ -335,10 +336,12 @@ const table: readonly Builtin[] = [
   }),
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, {
+    shiftInvariant: true,
     permutes: regardless,
     simplex: (_, { axis }) => axis === -1,
   }),
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
+    shiftInvariant: true,
     growth: 1,
     permutes: regardless,
   }),

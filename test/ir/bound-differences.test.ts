@@ -49,13 +49,15 @@ describe("a bound whose sign differs from row to row", () => {
     ["a square", "-((log p(v)) ^ 2)"],
   ])("is refused in training: %s", (_name, value) => {
     expect(errorsOf(train(value))).toEqual(["GM3534"]);
-    expect(errorsOf(`train { maximize ${value} by gibbs(steps = 10) and pcd(k = 1, chains = 10)   batch = 4 }`)).toEqual([]);
+    const bySamples = errorsOf(`train { maximize ${value} by gibbs(steps = 10) and pcd(k = 1, chains = 10)   batch = 4 }`);
+    // samples have no value that a square could be taken of
+    expect(bySamples).toEqual(value.includes("^") ? ["GM3536"] : []);
   });
 
   it.each([
     ["branches that are added", "where(equal(y, 1), log p(v, y), 2 * log p(y))"],
     ["times a positive number of the row", "t * log p(v, y) + relu(s) * log p(y)"],
-    ["times a weight", "free * log p(v, y)"],
+    ["times a weight that is held", "stop(free) * log p(v, y)"],
   ])("is none: %s", (_name, value) => {
     expect(errorsOf(train(value))).toEqual([]);
   });
@@ -65,7 +67,7 @@ describe("bounds of one side", () => {
   it.each([
     ["one", "log p(v, y)"],
     ["a sum", "log p(v, y) + log p(y)"],
-    ["a multiple", "above * log p(v, y) + 0.5 * log p(v)"],
+    ["a multiple", "stop(above) * log p(v, y) + 0.5 * log p(v)"],
     ["less nothing of it", "log p(v, y) + log p(v) - 0.5 * log p(v)"],
     ["less an exact sum of another", "log p(v, y) - log r(v, h = W[1] * 0)"],
     ["less what is no density", "log p(v, y) - sum(W^2)"],

@@ -132,4 +132,9 @@ export const gm3Derivation = {
     (a) =>
       `this trains a log-density in which \`${a.a}\` and \`${a.b}\` meet, and their rows are independent: they are of two \`data\` statements`,
   ),
+  GM3536: code<{ what: string; value: string; estimator: string }>(
+    "error",
+    "Value of a log-density that is not known",
+    (a) => `${a.what} needs the value of ${a.value}, and \`${a.estimator}\` gives its gradient alone`,
+  ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

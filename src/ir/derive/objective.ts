@@ -37,6 +37,7 @@ import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { requireOneSided } from "./differences.js";
+import { requireKnownValues } from "./unknown-values.js";
 import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
@@ -104,6 +105,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const derived = derive(state, request.value);
   if (derived && request.over !== undefined && !requireOneStream(context, derived, request.span)) return undefined;
   if (derived && !requireOneSided(context, derived, choices.data, request.over !== undefined)) return undefined;
+  if (derived && request.over !== undefined && !requireKnownValues(context, derived, choices, request.over)) return undefined;
   if (!derived || !usesChoices(context, choices, derived, request.over !== undefined) || !optimumStands(context, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
