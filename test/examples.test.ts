@@ -7,8 +7,18 @@ import { compile } from "../src/compile.js";
 import { renderDiagnostics } from "../src/base/render.js";
 import { countParameters, GmcError, type ModelDefinition } from "../src/runtime/index.js";
 import { loadDataset, train } from "../src/runtime/node/index.js";
+import { fewMeasured } from "./support/few-rows.js";
 
 const folder = fileURLToPath(new URL("../examples/", import.meta.url));
+/** A set is read once for all examples that take it alike. */
+const sets = new Map<string, ReturnType<typeof loadDataset>>();
+function loaded(source: string, { streams }: ModelDefinition): ReturnType<typeof loadDataset> {
+  const key = JSON.stringify([source, streams]);
+  const set = sets.get(key) ?? loadDataset(source, streams, { base: folder }).then((data) => fewMeasured(data, 200));
+  sets.set(key, set);
+  return set;
+}
+
 const examples = readdirSync(folder).filter((f) => f.endsWith(".gm"));
 
 describe("examples", () => {
@@ -29,7 +39,7 @@ describe("examples", () => {
     const { model } = (await import(`../examples/${file}.ts`)) as { model: ModelDefinition };
     const spec = config.models[file]?.data ?? (model.streams.length === 0 ? "none" : undefined);
     if (spec === undefined) throw new Error(`${file} has no data set in gmc.config.json`);
-    const load = (source: string): ReturnType<typeof loadDataset> => loadDataset(source, model.streams, { base: folder });
+    const load = (source: string): ReturnType<typeof loadDataset> => loaded(source, model);
     let data;
     try {
       // a part of the set that is large to fetch
@@ -41,7 +51,7 @@ describe("examples", () => {
     }
     // A small model learns little a step; the batch has to be larger than its noise.
     const assigns = model.train.every((p) => p.updates.every((u) => u.assigns));
-    const [batch, steps] = countParameters(model.weights) < 1000 && !assigns ? [100, 300] : [25, 24];
+    const [batch, steps] = countParameters(model.weights) < 1000 && !assigns ? [100, 150] : [25, 24];
     const [phase] = model.train;
     const [update] = phase?.updates ?? [];
     if (!update) throw new Error(`${file} trains nothing`);
