@@ -12,14 +12,15 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" })
 /** Folder -> folders it may import from, besides itself. */
 const compilerLayers: Readonly<Record<string, readonly string[]>> = {
   base: [],
+  math: [],
   parser: ["base"],
-  ir: ["parser", "base"],
+  ir: ["parser", "base", "math"],
   codegen: ["ir", "base"],
   "compile.ts": ["codegen", "ir", "parser", "base", "version.ts"],
   "version.ts": [],
   cli: ["compile.ts", "codegen", "ir", "parser", "base", "runtime", "version.ts"],
   lsp: ["compile.ts", "ir", "parser", "base", "version.ts"],
-  runtime: [],
+  runtime: ["math"],
 };
 
 /** Within the runtime; `model.ts` and `index.ts` are named by themselves. */

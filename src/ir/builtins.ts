@@ -4,6 +4,7 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
+import { erf, lgamma, polygamma, softplus } from "../math/special.js";
 import { along, running } from "./autoregressive/grid.js";
 import {
   elementwise,
@@ -56,7 +57,6 @@ import {
   upTo,
   type Range,
 } from "./range.js";
-import { digamma, erf, gammaPole, lgamma } from "./special-values.js";
 import { tensor } from "./shapes.js";
 import { contracting, mixing, regardless } from "./symmetry/axes.js";
 
@@ -84,7 +84,8 @@ function magnitude([r = anything]: readonly Range[]): Range {
   return Number.isFinite(high) ? { low: 0, high, lowOpen: false, highOpen: false } : fromZero;
 }
 
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+/** 0 at 0, -1, -2, …, where log gamma and its derivative have no bound. */
+const gammaPole = (x: number): number => Math.abs(x - Math.min(Math.round(x), 0));
 
 const base = "what stands before `^`";
 
@@ -177,7 +178,7 @@ const table: readonly Builtin[] = [
   unary("cos", "cosine", () => between(-1, 1, false), { at: Math.cos, slope: () => between(-1, 1, false) }),
   unary("erf", "error function", () => between(-1, 1, true), { at: erf, slope: () => upTo(2 / Math.sqrt(Math.PI)) }),
   unary("lgamma", "log of the gamma function", undefined, { at: lgamma, pole: gammaPole }),
-  unary("digamma", "derivative of lgamma", undefined, { at: digamma, pole: gammaPole }),
+  unary("digamma", "derivative of lgamma", undefined, { at: (x) => polygamma(0, x), pole: gammaPole }),
   unary("tanh", "hyperbolic tangent", monotone(Math.tanh), { slope: () => upTo(1) }),
   unary("sigmoid", "1 / (1 + e^-x)", ([r = anything]) => monotone((x) => 1 / (1 + Math.exp(-x)))([r]), { slope: () => upTo(0.25) }),
   unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { bernoulliKernel, hostKernel } from "../../src/runtime/engines/onnx/host.js";
 import { Arena, type Region } from "../../src/runtime/engines/onnx/memory.js";
 import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
-import { normalQuantile } from "../../src/runtime/graph/semantics/special.js";
+import { normalQuantile } from "../../src/math/special.js";
 import { input, randomBits, randomUniform, rootKey, stage, type DrawShape, type NodeOf } from "../../src/runtime/graph/index.js";
 
 const ort = await loadOrt();

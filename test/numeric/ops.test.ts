@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
-import { erf, erfc, lgamma, polygamma } from "../../src/runtime/graph/semantics/special.js";
+import { erf, erfc, lgamma, polygamma } from "../../src/math/special.js";
 import * as g from "../../src/runtime/graph/index.js";
 
 const t = (shape: number[], data: number[], dtype: g.DType = "f32") => ({ shape, data, dtype });

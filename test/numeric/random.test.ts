@@ -14,7 +14,7 @@ import {
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import { randomBits, randomCounts, randomNormal, randomUniform, rootKey, type Rows } from "../../src/runtime/graph/key.js";
 import { constant } from "../../src/runtime/graph/ops.js";
-import { erfc, normalQuantile } from "../../src/runtime/graph/semantics/special.js";
+import { erfc, normalQuantile } from "../../src/math/special.js";
 
 const hex = (words: ArrayLike<number>): string[] => Array.from(words, (w) => w.toString(16).padStart(8, "0"));
 function threefry(k0: number, k1: number, c0: number, c1: number): Uint32Array {

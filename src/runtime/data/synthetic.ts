@@ -3,7 +3,7 @@
  * Their log-densities are known, so what the best of all models comes to is known too: `syntheticLogDensity`.
  */
 import { hostStream, type HostStream } from "../graph/random.js";
-import { erf } from "../graph/semantics/special.js";
+import { erf } from "../../math/special.js";
 import type { DataArray } from "./array.js";
 
 export interface SyntheticOptions {

@@ -12,7 +12,7 @@ import { add, binary, div, mul, select, sub, unary } from "./elementwise.js";
 import { fixedPointKernel } from "./kernels-fixed-point.js";
 import { nadeGradKernel, nadeKernel } from "./kernels-nade.js";
 import { choleskyKernel, matmulKernel, triangularSolveKernel } from "./kernels-linear.js";
-import { erf, lgamma, normalQuantile, polygamma, sigmoid, softplus } from "./special.js";
+import { erf, lgamma, normalQuantile, polygamma, sigmoid, softplus } from "../../../math/special.js";
 import { around, copy, whole } from "./strided.js";
 import type { Data, Value } from "./value.js";
 

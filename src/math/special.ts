@@ -1,5 +1,6 @@
 /**
- * Special functions in float64, accurate to about 1e-14: what the reference engine computes with and tests compare to.
+ * Special functions in float64, accurate to about 1e-14: what the reference engine computes with, the compiler reads values and signs off, and tests
+ * compare to.
  */
 
 const SQRT_2 = Math.SQRT2;
