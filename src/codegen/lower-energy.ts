@@ -371,7 +371,8 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
         lead: from.lead.batch ? undefined : { kind: "array", items: leadItems(scope, lead) },
       });
       const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from.js, options);
-      const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, { js, lead }), shape: [], lead };
+      const shown = termOf(scope, ofChain(method.sum), q.span, { js, lead });
+      const value: TensorValue = { kind: "tensor", js: call("withoutValue", shown), shape: [], lead };
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }
   }

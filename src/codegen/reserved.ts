@@ -17,7 +17,7 @@ const LOWERING = [
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs gradientIn logPartition meanFieldBound meanUnits",
   "aisProgram chainStart chainsOf contrastWithBase freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains noiseContrastive pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",
-  "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup zeros",
+  "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup withoutValue zeros",
 ].flatMap((line) => line.split(" "));
 
 /** What the surrogates of latent estimators are built from. */

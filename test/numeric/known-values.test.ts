@@ -80,6 +80,38 @@ const cases: readonly (readonly [string, Exact])[] = [
   ],
 ];
 
+/** Chains that have hardly left the sample that they start at: what weighs samples sees nothing of them. */
+const near: readonly string[] = [
+  "E[h ~ q(h | v)](log r(h) - log q(h | v)) over R by h: enumerate and cd(k = 1)",
+  "E[h ~ q(h | v)](log r(h) - log q(h | v)) over R by h: score and cd(k = 1)",
+];
+
+describe("chains that start at what is drawn", () => {
+  it.each(near)("%s: no bias in what is drawn", async (objective) => {
+    const { model } = loadModel(text(objective));
+    const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3, steps: 1500, burnIn: 20, seed: 3 });
+    const expected = differences(weights, (w) =>
+      meanOver(rows, ({ v }) => underQ(w, v!, (h) => hiddenMarginal(weights, h) - logQ(w, v!, h))),
+    );
+    const { mean, standardError } = got.gradients["R"]!;
+    mean.forEach((g, i) => {
+      const miss = Math.abs(g - expected["R"]![i]!);
+      expect(miss, `R[${i}]: ${g} for ${expected["R"]![i]}`).toBeLessThan(4.5 * standardError[i]! + 1e-6);
+    });
+  });
+
+  it("and that stand beside chains that start at the data are these", async () => {
+    const { model } = loadModel(text("E[h ~ q(h | v)](exp(0.3 * (log r(h) - log r(v, h)))) by h: enumerate and cd(k = 5)"));
+    const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3 });
+    const expected = differences(weights, (w) =>
+      meanOver(rows, ({ v }) => underQ(w, v!, (h) => Math.exp(0.3 * (hiddenMarginal(w, h) - joint(w, v!, h))))),
+    );
+    // log Z cancels, and with it what is random
+    for (const [name, { mean }] of Object.entries(got.gradients))
+      mean.forEach((g, i) => expect(Math.abs(g - expected[name]![i]!), `${name}[${i}]`).toBeLessThan(1e-5));
+  });
+});
+
 describe("log-densities whose log Z chains estimate", () => {
   it.each(cases)("%s has the exact gradient in the mean", async (objective, exact) => {
     const { model } = loadModel(text(objective));

@@ -2,7 +2,8 @@
 import { report } from "../../base/report.js";
 import { numberOption } from "../estimators.js";
 import type { DerivedObjective, Quantity, Term } from "../quantity.js";
-import { quantityChildren, walkQuantity } from "../quantity-walk.js";
+import { mapQuantity, quantityChildren, walkQuantity } from "../quantity-walk.js";
+import { fingerprint } from "../same-expr.js";
 import type { Expr } from "../types.js";
 import type { Choices, Chosen } from "./choices.js";
 import type { DeriveContext } from "./context.js";
@@ -74,7 +75,7 @@ const MOST_UNROLLED = 20;
  */
 export function placeChains(context: DeriveContext, choices: Choices, quantity: Quantity): Quantity | undefined {
   const asked = choices.model;
-  const byDensity = new Map<string, Quantity>();
+  const byDensity = new Map<string, LogPartition>();
   let ok = true;
   const refuse = (code: () => void): void => {
     if (ok) code();
@@ -86,7 +87,7 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
       case "logPartition": {
         if (q.method.kind !== "chain" || !asked) return q;
         const other = byDensity.get(q.density);
-        if (other && energyOf(context, q.density).reads.length > 0)
+        if (other && conditionsOf(context, other) !== conditionsOf(context, q))
           refuse(() =>
             report(context.diagnostics, "GM3509", asked.span, {
               construct: `\`${asked.entry.name}\` for \`${q.density}\` under two conditions in one objective`,
@@ -141,8 +142,36 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
         return q;
     }
   };
-  const placed = place(quantity, true);
+  const placed = inOnePlace(context, place(inOnePlace(context, quantity, "rows"), true), "inline");
   return ok ? placed : undefined;
+}
+
+type LogPartition = Extract<Quantity, { readonly kind: "logPartition" }>;
+
+/**
+ * log Z is one number, wherever it stands in an objective, and what estimates it is to be one too: where the data start its chains in one place of it, they
+ * do in all; where one has a chain for each state or sample, whose value is left out, all have.
+ */
+function inOnePlace(context: DeriveContext, quantity: Quantity, place: "rows" | "inline"): Quantity {
+  const there = new Map<string, LogPartition>();
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "logPartition" && q.method.kind === "chain" && q.method.place === place) there.set(conditionsOf(context, q), q);
+  });
+  const moved = (q: Quantity): Quantity => {
+    const like = q.kind === "logPartition" && q.method.kind === "chain" ? there.get(conditionsOf(context, q)) : undefined;
+    if (!like || q.kind !== "logPartition" || q.method.kind !== "chain") return q;
+    return { ...q, method: place === "rows" ? like.method : { ...q.method, place } };
+  };
+  return mapQuantity(quantity, moved) ?? quantity;
+}
+
+/** What log Z is a function of, as the objective has it. */
+function conditionsOf(context: DeriveContext, { density, at }: LogPartition): string {
+  const read = (v: string): string => {
+    const value = at.get(v);
+    return value === undefined || (value.kind === "variable" && value.sample === undefined) ? (value?.variable ?? v) : fingerprint(value);
+  };
+  return [density, ...energyOf(context, density).reads.map(read)].join("|");
 }
 
 export function partitionsOf(quantity: Quantity): DerivedObjective["partitions"] {

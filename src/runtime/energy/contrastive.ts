@@ -3,7 +3,7 @@
  * Hinton 2002), or chains that go on from step to step (PCD, Younes 1989; Tieleman 2008). Each function gives a surrogate: a tensor
  * whose gradient in the weights is the estimate. The gradient of log p(v) is then that of -freeEnergy(v) less the surrogate.
  */
-import { mean, neg, writeState, type DrawShape, type Key, type Tensor } from "../graph/index.js";
+import { mean, neg, stopGradient, sub, writeState, type DrawShape, type Key, type Tensor } from "../graph/index.js";
 import type { Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { freeEnergy, type Summation } from "./free-energy.js";
@@ -37,6 +37,14 @@ export function logPartitionSurrogate<W>(
   const { given = {}, ...summation } = options;
   watchCurvature(model, w, { ...held(samples), ...given });
   return neg(freeEnergy(model, w, without({ ...held(samples), ...given }, summation.sum ?? []), summation));
+}
+
+/**
+ * 0, with the gradient of `x`: log Z by chains that start at samples differs from sample to sample, as log Z does not, and what weighs samples by their
+ * values must not see it.
+ */
+export function withoutValue(x: Tensor): Tensor {
+  return sub(x, stopGradient(x));
 }
 
 /** CD-k from the values `x` (data, and samples of hidden variables where the sweep needs them): the surrogate of log Z for each row, [...lead]. */

@@ -6,7 +6,7 @@ export { countStates } from "./states.js";
 export { gibbs, type GibbsOptions } from "./gibbs.js";
 export { chainsOf, freshChains, moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
 export { contrastWithBase, type ContrastOptions } from "./contrast-with-base.js";
-export { cd, logPartitionSurrogate, pcd, type ChainOptions } from "./contrastive.js";
+export { cd, logPartitionSurrogate, pcd, withoutValue, type ChainOptions } from "./contrastive.js";
 export { meanField, meanFieldBound, type MeanFieldOptions } from "./mean-field.js";
 export {
   aisEstimate,
