@@ -12,7 +12,7 @@ import { rbmObjective, rbmText } from "../support/rbm-objectives.js";
 import { spread, type Assignment } from "./energy-cases.js";
 import { dataOf, differences, exactly, meanOver } from "./pipeline-cases.js";
 
-const weights: Assignment = { W: exactly(spread(6, 0.9, 1)), R: exactly(spread(6, 0.8, 2)), c: [0.75] };
+const weights: Assignment = { W: exactly(spread(6, 0.9, 1)), R: exactly(spread(6, 0.8, 2)), V: exactly(spread(4, 1.1, 5)), c: [0.75] };
 const rows: readonly Assignment[] = [
   { v: [1, 0, 1], s: [0.5] },
   { v: [0, 0, 1], s: [-1.25] },
@@ -37,7 +37,7 @@ it("have the gradient of the sum over all states, or are refused", { timeout: (s
     }
     compiled++;
     const { model } = loadModel(rbmText(text));
-    const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3, steps: 400, seed: 3 });
+    const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3, steps: 400, burnIn: 10, seed: 3 });
     const expected = differences(weights, (w) => meanOver(rows, (row) => value({ w, held: weights, row })));
     for (const [name, exact] of Object.entries(expected))
       exact.forEach((e, i) => {

@@ -4,10 +4,11 @@ import { bilinear, bits, dotN, logSum, type Assignment, type Numbers } from "../
 
 export const rbmText = (objective: string): string => `model M {
   data v : binary[3], s : real
-  latent h : binary[2]
-  param W : real[3, 2], R : real[3, 2], c : real
+  latent h : binary[2], g : binary[2]
+  param V : real[2, 2], W : real[3, 2], R : real[3, 2], c : real
   density r(v, h) { energy -(v @ W @ h) }
   density rs(v, h | s) { energy -(v @ W @ h) - 0.5 * s * v[1] }
+  density p(v, h, g) { energy -(v @ W @ h) - h @ V @ g }
   density q(h | v) { h ~ Bernoulli(logits = v @ R) }
   train { maximize ${objective}   optimizer = sgd(lr = 0.1)   batch = 3 }
 }`;
@@ -29,13 +30,20 @@ const [zeros, ones]: readonly [Numbers, Numbers] = [
 
 type At = Parameters<Value>[0];
 
-/** -E of `r`, or with `given` of `rs`. */
-const minusE = ({ w, row }: At, v: Numbers, h: Numbers, given: boolean): number =>
-  bilinear(v, w["W"]!, h) + (given ? 0.5 * row["s"]![0]! * v[0]! : 0);
-const logZ = (at: At, given: boolean): number => logSum(V.flatMap((v) => H.map((h) => minusE(at, v, h, given))));
-const joint = (at: At, h: Numbers, given: boolean): number => minusE(at, at.row["v"]!, h, given) - logZ(at, given);
-const marginal = (at: At, given: boolean): number => logSum(H.map((h) => joint(at, h, given)));
-const ofHidden = (at: At, h: Numbers): number => logSum(V.map((v) => minusE(at, v, h, false))) - logZ(at, false);
+/** `r`; `rs`, under a condition; `p`, whose hidden layers are coupled. */
+type Kind = "plain" | "given" | "deep";
+
+/** -E, of `p` the log of its sum over g. */
+const minusE = ({ w, row }: At, v: Numbers, h: Numbers, kind: Kind): number =>
+  bilinear(v, w["W"]!, h) +
+  (kind === "given" ? 0.5 * row["s"]![0]! * v[0]! : 0) +
+  (kind === "deep" ? logSum(H.map((g) => bilinear(h, w["V"]!, g))) : 0);
+const logZ = (at: At, kind: Kind): number => logSum(V.flatMap((v) => H.map((h) => minusE(at, v, h, kind))));
+const joint = (at: At, h: Numbers, kind: Kind): number => minusE(at, at.row["v"]!, h, kind) - logZ(at, kind);
+const marginal = (at: At, kind: Kind): number => logSum(H.map((h) => joint(at, h, kind)));
+const ofHidden = (at: At, h: Numbers, kind: Kind): number => logSum(V.map((v) => minusE(at, v, h, kind))) - logZ(at, kind);
+/** log p(v | h). */
+const conditional = (at: At, h: Numbers, kind: Kind): number => joint(at, h, kind) - ofHidden(at, h, kind);
 
 function logQ({ w, row }: At, h: Numbers): number {
   const logits = [0, 1].map((j) =>
@@ -57,19 +65,22 @@ const numbers: readonly Objective[] = [
   value("(v[1] + 1)", ({ row }) => row["v"]![0]! + 1),
 ];
 
-const logs = (given: boolean): readonly Objective[] => {
-  const [name, under] = given ? ["rs", " | s"] : ["r", ""];
+const named = { plain: ["r", ""], given: ["rs", " | s"], deep: ["p", ""] } as const;
+
+const logs = (kind: Kind): readonly Objective[] => {
+  const [name, under] = named[kind];
   return [
-    value(`log ${name}(v${under})`, (at) => marginal(at, given)),
-    value(`log ${name}(v, h = zeros(2)${under})`, (at) => joint(at, zeros, given)),
-    value(`log ${name}(v, h = ones(2)${under})`, (at) => joint(at, ones, given)),
+    value(`log ${name}(v${under})`, (at) => marginal(at, kind)),
+    value(`log ${name}(v, h = zeros(2)${under})`, (at) => joint(at, zeros, kind)),
+    value(`log ${name}(v, h = ones(2)${under})`, (at) => joint(at, ones, kind)),
+    ...(kind === "given" ? [] : [value(`log ${name}(v | h = ones(2))`, (at) => conditional(at, ones, kind))]),
   ];
 };
 
 /** What reads the draw of `E[h ~ q(h | v)](…)` besides. */
-const drawnLogs = (given: boolean): readonly Objective[] => [
-  value(given ? "log rs(v, h | s)" : "log r(v, h)", (at) => joint(at, at.h!, given)),
-  ...(given ? [] : [value("log r(h)", (at) => ofHidden(at, at.h!))]),
+const drawnLogs = (kind: Kind): readonly Objective[] => [
+  value(`log ${named[kind][0]}(v, h${named[kind][1]})`, (at) => joint(at, at.h!, kind)),
+  ...(kind === "given" ? [] : [value(`log ${named[kind][0]}(h)`, (at) => ofHidden(at, at.h!, kind))]),
   value("log q(h | v)", (at) => logQ(at, at.h!)),
 ];
 
@@ -90,13 +101,13 @@ const functions: readonly ((a: Objective, b: Objective) => Objective)[] = [
   (a) => value(`stop(${a.text})`, (at) => a.value({ ...at, w: at.held })),
 ];
 
-function tree(depth: number, given: boolean, drawn: boolean): fc.Arbitrary<Objective> {
+function tree(depth: number, kind: Kind, drawn: boolean): fc.Arbitrary<Objective> {
   const state = value("h[1]", ({ h }) => h![0]!);
   const number = fc.constantFrom(...numbers, ...(drawn ? [state] : []));
-  const log = fc.constantFrom(...logs(given), ...(drawn ? drawnLogs(given) : []));
+  const log = fc.constantFrom(...logs(kind), ...(drawn ? drawnLogs(kind) : []));
   const leaf = fc.oneof({ weight: 4, arbitrary: log }, { weight: 1, arbitrary: number });
   if (depth === 0) return leaf;
-  const inner = tree(depth - 1, given, drawn);
+  const inner = tree(depth - 1, kind, drawn);
   const both = fc
     .tuple(fc.constantFrom(...functions), inner, fc.oneof({ weight: 3, arbitrary: inner }, { weight: 2, arbitrary: leaf }))
     .map(([made, a, b]) => made(a, b));
@@ -104,16 +115,21 @@ function tree(depth: number, given: boolean, drawn: boolean): fc.Arbitrary<Objec
   return fc.oneof({ weight: 11, arbitrary: both }, { weight: 1, arbitrary: times });
 }
 
-const alone = (given: boolean): fc.Arbitrary<Objective> =>
-  tree(2, given, false).map((body) => value(`${body.text} by cd(k = 15)`, body.value));
+/** What treats log Z, and the hidden layers that do not sum out. */
+const estimators = { plain: "cd(k = 15)", given: "cd(k = 15)", deep: "gibbs(steps = 12) and pcd(k = 4, chains = 40)" } as const;
 
-const averaged = (given: boolean): fc.Arbitrary<Objective> =>
+const alone = (kind: Kind): fc.Arbitrary<Objective> =>
+  tree(2, kind, false).map((body) => value(`${body.text} by ${estimators[kind]}`, body.value));
+
+const averaged = (kind: Kind): fc.Arbitrary<Objective> =>
   fc
-    .tuple(tree(2, given, true), fc.constantFrom("h: score and ", "h: enumerate and ", ""))
+    .tuple(tree(2, kind, true), fc.constantFrom("h: score and ", "h: enumerate and ", ""))
     .map(([body, by]) =>
-      value(`E[h ~ q(h | v)](${body.text}) by ${by}cd(k = 15)`, (at) =>
+      value(`E[h ~ q(h | v)](${body.text}) by ${by}${estimators[kind]}`, (at) =>
         H.reduce((sum, h) => sum + Math.exp(logQ(at, h)) * body.value({ ...at, h }), 0),
       ),
     );
 
-export const rbmObjective: fc.Arbitrary<Objective> = fc.boolean().chain((given) => fc.oneof(alone(given), averaged(given)));
+export const rbmObjective: fc.Arbitrary<Objective> = fc
+  .constantFrom<Kind>("plain", "given", "deep")
+  .chain((kind) => fc.oneof(alone(kind), averaged(kind)));

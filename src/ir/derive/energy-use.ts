@@ -142,17 +142,18 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
         return q;
     }
   };
-  const placed = inOnePlace(context, place(inOnePlace(context, quantity, "rows"), true), "inline");
+  const shared = inOnePlace(context, inOnePlace(context, quantity, "persistent"), "rows");
+  const placed = inOnePlace(context, place(shared, true), "inline");
   return ok ? placed : undefined;
 }
 
 type LogPartition = Extract<Quantity, { readonly kind: "logPartition" }>;
 
 /**
- * log Z is one number, wherever it stands in an objective, and what estimates it is to be one too: where the data start its chains in one place of it, they
- * do in all; where one has a chain for each state or sample, whose value is left out, all have.
+ * log Z is one number, wherever it stands in an objective, and what estimates it is to be one too: chains that are kept from step to step, or that the data
+ * start in one place of it, serve in all, and all sum out the same; where one has a chain for each state or sample, whose value is left out, all have.
  */
-function inOnePlace(context: DeriveContext, quantity: Quantity, place: "rows" | "inline"): Quantity {
+function inOnePlace(context: DeriveContext, quantity: Quantity, place: "persistent" | "rows" | "inline"): Quantity {
   const there = new Map<string, LogPartition>();
   walkQuantity(quantity, (q) => {
     if (q.kind === "logPartition" && q.method.kind === "chain" && q.method.place === place) there.set(conditionsOf(context, q), q);
@@ -160,7 +161,7 @@ function inOnePlace(context: DeriveContext, quantity: Quantity, place: "rows" | 
   const moved = (q: Quantity): Quantity => {
     const like = q.kind === "logPartition" && q.method.kind === "chain" ? there.get(conditionsOf(context, q)) : undefined;
     if (!like || q.kind !== "logPartition" || q.method.kind !== "chain") return q;
-    return { ...q, method: place === "rows" ? like.method : { ...q.method, place } };
+    return { ...q, method: place === "inline" ? { ...q.method, place } : like.method };
   };
   return mapQuantity(quantity, moved) ?? quantity;
 }
